@@ -167,7 +167,7 @@ def test_a_fleet_names_commands_of_the_shell(console: Console, tmp_path: Path) -
     assert done.returncode == 1
     assert "%tidb_pe" not in done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    (head,) = (number for number, line in enumerate(lines) if line.endswith("Look at it alone"))
+    (head,) = (number for number, line in enumerate(lines) if line.endswith("Check it alone"))
     assert lines[head + 2].endswith("tidb-pe clusters")
     assert lines[head + 2].rindex("tidb-pe") == lines[head].index("Look")
 
@@ -256,11 +256,11 @@ def test_each_class_of_errors_has_an_exit_code() -> None:
         (["clusters", "--output", "xml"], "--output: must be one of table, json."),
         (["clusters", "--output"], "--output: must be one of table, json."),
         (["disconnect"], "Connections of `tidb-pe` close when the command ends."),
-        (["clusters", "--output", "csv"], "csv is only for query: table, json."),
+        (["clusters", "--output", "csv"], "csv is only for query. Use table or json."),
         (["query", "@tidb", "SELECT 1", "--engine", "dask"], "which a console cannot show"),
-        (["completion"], "completion: takes one word: bash or zsh."),
-        (["completion", "fish"], "completion: takes one word: bash or zsh."),
-        (["connect", "--password", "hunter2"], "there is no such flag"),
+        (["completion"], "completion: takes one argument: bash or zsh."),
+        (["completion", "fish"], "completion: takes one argument: bash or zsh."),
+        (["connect", "--password", "hunter2"], "this flag does not exist"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(

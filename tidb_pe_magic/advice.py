@@ -1,4 +1,4 @@
-"""What to do next, as data: each skin writes the commands in its own spelling.
+"""What to do next, as data: each interface writes the commands in its own spelling.
 
 A sentence never names a command, because a command is typed differently in a notebook, a shell and Python.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SQL = "sql"
-"""Operation of a suggestion that is a `%%sql` cell: its words are the alias and, where known, a statement."""
+"""Operation of a suggestion that is a `%%sql` cell: its words are the alias and, if known, a statement."""
 _SANDBOX = "sandbox"
 _SANDBOX_MODULE = "python -m tidb_pe_magic.sandbox"
 
@@ -20,26 +20,26 @@ class Suggestion:
     """A command to run next.
 
     Attributes:
-        operation: a row of the table of operations; `sql` for a `%%sql` cell; `-h` for the list of commands.
-        words: what follows, unquoted: values by place, then `--flag` and its value.
+        operation: a key of the table of operations; `sql` for a `%%sql` cell; `-h` for the list of commands.
+        words: its arguments, unquoted: positional values, then `--flag` and its value.
     """
 
     operation: str
     words: tuple[str, ...]
 
     def __init__(self, operation: str, *words: str) -> None:
-        """Keep the words apart, so that each skin can quote them in its own way."""
+        """Keep the words separate, so that each interface can quote them in its own way."""
         object.__setattr__(self, "operation", operation)
         object.__setattr__(self, "words", words)
 
     def __str__(self) -> str:
-        """Return the command as a notebook has it."""
+        """Return the command as it is typed in a notebook."""
         return magic(self)
 
 
 @dataclass(frozen=True)
 class ShellCommand:
-    """A command of another program, the same in every skin."""
+    """A command of another program; it is the same in every interface."""
 
     line: str
 
@@ -50,37 +50,37 @@ class ShellCommand:
 
 NextCommand = Suggestion | ShellCommand
 Spelling = Callable[[Suggestion], str]
-"""How a skin writes a suggestion."""
+"""How an interface writes a suggestion."""
 
 
 @dataclass(frozen=True, init=False)
 class Advice:
-    """What to do: sentences, and the commands for it, the best one first."""
+    """What to do: sentences, and the commands to run, the best one first."""
 
     text: str
     commands: tuple[NextCommand, ...]
 
     def __init__(self, text: str = "", *commands: NextCommand) -> None:
-        """Take the sentences, which name no command, and the commands."""
+        """Take sentences that name no commands, and the commands."""
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "commands", commands)
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether there is anything to do."""
         return bool(self.text or self.commands)
 
     def __str__(self) -> str:
-        """Return sentences and commands, as a notebook has them, on one line."""
+        """Return the sentences and the commands, as typed in a notebook, on one line."""
         return with_commands(self.text, self.commands, magic)
 
 
 def as_advice(advice: str | Advice) -> Advice:
-    """Return sentences alone as advice without a command."""
+    """Return advice that has sentences but no command."""
     return advice if isinstance(advice, Advice) else Advice(advice)
 
 
 def spelled(command: NextCommand, spelling: Spelling) -> str:
-    """Return a command as the skin writes it."""
+    """Return a command in the given spelling."""
     return command.line if isinstance(command, ShellCommand) else spelling(command)
 
 
@@ -91,23 +91,23 @@ def with_commands(text: str, commands: tuple[NextCommand, ...], spelling: Spelli
 
 
 def magic(suggestion: Suggestion) -> str:
-    """Return the suggestion as a notebook's cell."""
+    """Return the suggestion as a notebook cell."""
     if suggestion.operation == SQL:
         return "%%sql " + "\n".join(suggestion.words)
     return typed("%tidb_pe", suggestion)
 
 
 def console(suggestion: Suggestion) -> str:
-    """Return the suggestion as a shell's command."""
+    """Return the suggestion as a shell command."""
     if suggestion.operation == SQL:
-        return magic(suggestion)  # the console has no cells: it is for the notebook
+        return magic(suggestion)  # the console has no cells; run this one in a notebook
     if suggestion.operation == _SANDBOX:
         return _SANDBOX_MODULE
     return typed("tidb-pe", suggestion)
 
 
 def python(suggestion: Suggestion) -> str:
-    """Return the suggestion as a call of `Runbook`'s method."""
+    """Return the suggestion as a call of a `Runbook` method."""
     if suggestion.operation == SQL:
         statement = suggestion.words[1] if len(suggestion.words) > 1 else "SELECT …"
         return f"runbook.query({_literal(statement)})"
@@ -132,7 +132,7 @@ def _method(suggestion: Suggestion) -> str:
 
 
 def _arguments(words: tuple[str, ...]) -> tuple[list[str], dict[str, list[str]]]:
-    """Tell values by place from flags, each with its values; a switch has none."""
+    """Separate positional values from flags, each with its values; a switch has none."""
     by_place: list[str] = []
     by_name: dict[str, list[str]] = {}
     values = by_place

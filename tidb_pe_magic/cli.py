@@ -1,7 +1,7 @@
 """`tidb-pe`: the operations as a console command, for scripts, cron and CI.
 
-Results go to standard output, everything else to standard error. With --output json, an error is a JSON
-document on standard output, too. Exit codes: see `Exit`.
+Results go to standard output, everything else to standard error. With --output json, an error is also written
+to standard output as a JSON document. Exit codes: see `Exit`.
 """
 
 from __future__ import annotations
@@ -44,39 +44,39 @@ _CLUSTERED = frozenset(
 )
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
-_CSV = "csv"  # of the rows of a query alone
-_MOST_SHOWN = 1000  # rows of a table, which is for a person
+_CSV = "csv"  # only for the rows of a query
+_MOST_SHOWN = 1000  # rows; a printed table is read by a person
 _JSON = _OUTPUTS[1]
 _FOOT = f"""
-In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's), {VERBOSE}
-Of query also --output {_CSV}, which writes its rows alone, as json does.
-{PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
+All commands take: --output {"|".join(_OUTPUTS)} (default: table), --profile NAME (ticloud profile), {VERBOSE}
+query also takes --output {_CSV}. With csv or json it prints only the rows.
+{PROG} {_COMPLETION} {"|".join(SHELLS)} prints a completion script; {PROG} --version prints the version.
 Exit codes: 0 done, 1 another error, 2 usage, 3 not found, 4 permission or key, 5 cloud, 6 connection,
-7 query, 130 interrupted. With --output json, an error is a JSON document too."""
+7 query, 130 interrupted. With --output json, errors are JSON documents too."""
 
 
 class Exit(IntEnum):
-    """What the command tells the program that started it."""
+    """Exit codes of the command."""
 
     DONE = 0
     FAILED = 1
     """Another error: a missing package, an unusable journal, failed rows of a fleet, or a bug."""
     USAGE = 2
-    """The command line, or a value in it, cannot be used, or --yes is missing."""
+    """The command line or one of its values is invalid, or --yes is missing."""
     NOT_FOUND = 3
-    """A cluster, an endpoint, a connection or another resource does not exist, or not yet."""
+    """A cluster, an endpoint, a connection or another resource does not exist (yet)."""
     PERMISSION = 4
     """A key is missing or refused, or has no permission."""
     CLOUD = 5
-    """A cloud refused or did not answer, the preflight stopped the command, or a wait timed out."""
+    """A cloud refused the call or did not answer, the preflight stopped the command, or a wait timed out."""
     CONNECTION = 6
     """The SQL connection could not be opened."""
     QUERY = 7
-    """The server refused or ended a query."""
+    """The server refused the query or ended it."""
     INTERRUPTED = 130
 
 
-# The first that fits decides.
+# The first match decides.
 _EXITS: tuple[tuple[tuple[type[errors.TidbPeError], ...], Exit], ...] = (
     ((errors.WaitCancelled, errors.QueryCancelled), Exit.INTERRUPTED),
     ((errors.NotFound, errors.StepOrderError, errors.UnknownName), Exit.NOT_FOUND),
@@ -89,21 +89,21 @@ _EXITS: tuple[tuple[tuple[type[errors.TidbPeError], ...], Exit], ...] = (
 
 
 def exit_code(error: errors.TidbPeError) -> Exit:
-    """Return what an expected error tells the program that started this one."""
+    """Return the exit code for an expected error."""
     return next((code for classes, code in _EXITS if isinstance(error, classes)), Exit.FAILED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one command, and return its exit code.
+    """Run one command and return its exit code.
 
     Args:
-        arguments: the words after the program's name; default: the process's own.
+        arguments: the words after the program's name; default: this process's arguments.
     """
-    _mend_streams()
+    _open_streams()
     try:
         return _main(sys.argv[1:] if arguments is None else list(arguments))
     except BrokenPipeError:
-        # The reader has seen enough; Python would complain once more when it flushes at its end.
+        # The reader closed the pipe; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     except Exception as error:  # noqa: BLE001 - shown without secrets, which the message can repeat
@@ -116,17 +116,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
 
 
-def _mend_streams() -> None:
-    """Have every standard stream, and none that fails at a character: what was done has to be told."""
+def _open_streams() -> None:
+    """Open missing standard streams, and escape the characters that standard output cannot encode."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started the program
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
     if isinstance(sys.stdout, io.TextIOWrapper) and not _takes_everything():
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _takes_everything() -> bool:
-    """Tell whether standard output takes every character."""
+    """Return whether standard output can encode every character."""
     return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
@@ -150,15 +150,15 @@ def _main(arguments: list[str]) -> int:
 
 
 def _of_console(command: Command, output: str) -> Command:
-    """Return the command, whose rows are read as they will be printed.
+    """Return the command with its rows read in the form in which they are printed.
 
     Raises:
-        InvalidRequest: there are no rows to print in this form, or none that a console can take.
+        InvalidRequest: the command has no rows for this output format, or a console cannot show them.
     """
     request = command.request
     if not isinstance(request, QueryRequest):
         if output == _CSV:
-            raise errors.InvalidRequest("--output", f"csv is only for query: {', '.join(_OUTPUTS)}.")
+            raise errors.InvalidRequest("--output", f"csv is only for query. Use {' or '.join(_OUTPUTS)}.")
         return command
     if request.engine == "dask":
         raise errors.InvalidRequest("--engine", "dask returns a DataFrame, which a console cannot show.")
@@ -184,17 +184,17 @@ def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
 
 
 def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
-    """Take `--output` and `--profile` out of the words, wherever they stand.
+    """Take `--output` and `--profile` out of the words, at any position.
 
     Raises:
-        InvalidRequest: a value is missing, or none of those that there are.
+        InvalidRequest: a value is missing or not one of the choices.
     """
     parser = argparse.ArgumentParser(prog=PROG, add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--output", default=_OUTPUTS[0], nargs="?", const="")
     parser.add_argument("--profile", nargs="?", const="")
     found, words = parser.parse_known_args(arguments)
     if found.profile == "":
-        raise errors.InvalidRequest("--profile", "takes the name of a ticloud profile.")
+        raise errors.InvalidRequest("--profile", "must be the name of a ticloud profile.")
     profile = WhoamiRequest.checked("profile", found.profile) if found.profile else ""
     if found.output not in {*_OUTPUTS, _CSV}:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
@@ -203,7 +203,7 @@ def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
 
 def _script(words: list[str]) -> str:
     if len(words) != 1 or words[0] not in SHELLS:
-        raise errors.InvalidRequest(_COMPLETION, f"takes one word: {' or '.join(SHELLS)}.")
+        raise errors.InvalidRequest(_COMPLETION, f"takes one argument: {' or '.join(SHELLS)}.")
     return script(
         words[0],
         PROG,
@@ -213,18 +213,18 @@ def _script(words: list[str]) -> str:
 
 
 def _own_flags(operation: str) -> dict[str, tuple[str, ...]]:
-    """Return the flags that every command takes, each with its words; only the rows of a query become CSV."""
+    """Return the flags that every command takes, each with its choices; only query rows can be CSV."""
     outputs = (*_OUTPUTS, _CSV) if operation == "query" else _OUTPUTS
     return {"--output": outputs, "--profile": (), VERBOSE: ()}
 
 
 def _at_a_terminal() -> bool:
-    """Tell whether there is a person to ask: standard input may be mended after this module's import."""
+    """Return whether a person can answer; evaluated late, as `_open_streams` can replace standard input."""
     return sys.stdin.isatty()
 
 
 def _failed(error: errors.TidbPeError, output: str, spelling: Spelling) -> int:
-    """Show the error, as a JSON document too where that was asked for, and return the exit code."""
+    """Show the error, also as a JSON document if requested, and return the exit code."""
     code = exit_code(error)
     if output == _JSON:
         _show_json({"error": plain_error(error, spelling) | {"exit_code": int(code)}})
@@ -244,20 +244,20 @@ def _show_result(result: model.Result, output: str, spelling: Spelling) -> None:
     elif output == _JSON:
         _show_json(plain(result, spelling))
     elif isinstance(result, model.Export) and not result.path:
-        # The text alone, so that it can go to a file.
-        _tell(render.beside(result, spelling))
+        # Only the text, so that it can be redirected to a file.
+        _tell(render.without_block(result, spelling))
         _show(result.text)
     else:
         _show(render.text(result, spelling))
 
 
 def _show_rows(result: model.QueryResult, output: str, spelling: Spelling) -> None:
-    """Write the rows that a query returned; what was read is told on standard error."""
+    """Print the rows of a query to standard output, and notes to standard error."""
     if result.data is None or not result.returned:
         return
     if isinstance(result.data, model.QueryPlan):
         if output == _CSV:
-            _tell("a plan has no CSV form. Use --output json.")
+            _tell("a query plan cannot be written as CSV. Use --output json.")
         _show_result(result.data, _OUTPUTS[0] if output == _CSV else output, spelling)
         return
     from tidb_pe_magic.database.queries import csv_file, json_rows  # noqa: PLC0415 - they need pyarrow
@@ -288,7 +288,7 @@ def _show_table(table: Any) -> None:
 
 
 def _spelling(cluster: str) -> Spelling:
-    """Return how commands are written here: no shell remembers the cluster that was named."""
+    """Return how commands are written here: a shell does not remember the cluster of an earlier command."""
 
     def spell(suggestion: Suggestion) -> str:
         named = {"--cluster", "--region"} & set(suggestion.words)

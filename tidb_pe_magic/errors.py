@@ -5,9 +5,9 @@
     TidbPeError                      what is wrong, then what to do; the cell fails
     ├─ InvalidRequest(ValueError)    field, reason, what would be valid
     │   ├─ ChoiceRequired            commands: the complete command for each candidate
-    │   └─ UnknownName               a name or an ID that nothing has
+    │   └─ UnknownName               a name or an ID that does not exist
     ├─ StepOrderError                what is missing, and the command that provides it
-    ├─ MissingCredentials            every place that was looked in
+    ├─ MissingCredentials            every place that was searched
     ├─ MissingDependency             the command that installs it
     ├─ ApiError                      operation, code, request_id, advice
     │   ├─ AuthenticationFailed
@@ -17,22 +17,22 @@
     │   ├─ QuotaExceeded
     │   ├─ Throttled                 retry_after
     │   └─ ServiceUnavailable
-    ├─ NotEligible                   a restriction of the tutorial, named
-    ├─ NotConfirmed                  a billed creation that nobody confirmed; nothing was created
-    ├─ JournalError                  what was to be changed cannot be written down, so it was not
-    ├─ PreflightFailed               check: what would go wrong, found before anything was made
+    ├─ NotEligible                   the restriction that is not met
+    ├─ NotConfirmed                  a billed creation was not confirmed; nothing was created
+    ├─ JournalError                  a change could not be recorded, so it was not made
+    ├─ PreflightFailed               check: what would fail, found before anything was created
     ├─ WaitError                     the last observation
     │   ├─ WaitTimeout
     │   ├─ WaitCancelled
     │   └─ EndpointFailed
     ├─ FleetFailed                   fleet: some rows of a fleet failed, the others are done
     ├─ ConnectionFailed              stage, advice
-    └─ QueryError                    a query that has no result
+    └─ QueryError                    a query without a result
         ├─ QueryFailed               code: the server refused the statement, or ended it
         ├─ QueryCancelled            the stop button
         ├─ LoadFailed                committed, in_doubt, left: a load that ended early
-        └─ ResultTooLarge            more than the memory that a result may take
-    UnexpectedError                  a bug: its traceback as text, without the value of any variable
+        └─ ResultTooLarge            more memory than a result may use
+    UnexpectedError                  a bug: its traceback as text, without the values of variables
 
 Anything that is not a `TidbPeError` is a bug; a notebook and the console show it as an `UnexpectedError`.
 """
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 _WIDTH = 96  # columns of a terminal
 _CELL_WIDTH = 88  # columns: in a window of 900 pixels JupyterLab breaks a longer line within a word
 _TRY = ("Try: ", " Or: ")
-_WORD = re.compile(r"[a-z]+(?=[ ,;.(]|$)")  # no flag, identifier, host name or name of a field
+_WORD = re.compile(r"[a-z]+(?=[ ,;.(]|$)")  # not a flag, an identifier, a host name or a field name
 
 TOPICS = (
     "commands",
@@ -81,20 +81,20 @@ TOPICS = (
     "troubleshooting",
     "versions",
 )
-"""What `%tidb_pe help` explains, each in a file of the package."""
+"""The topics of `%tidb_pe help`, each a file of the package."""
 
 
 class TidbPeError(Exception):
-    """Base of the expected errors: shown as what is wrong, and what to do, without a traceback.
+    """Base of the expected errors. They show what is wrong and what to do, without a traceback.
 
     Attributes:
         message: what went wrong, in one sentence.
         advice: what to do next, in sentences; may be empty.
-        commands: what to run next, the best first; may be empty.
-        topic: of `TOPICS`, that explains errors of this class; may be empty.
-        excerpt: lines of what was sent, shown below the sentences; may be empty.
-        spelling: how commands are written where nothing else is said: as in a notebook, or for `Runbook`'s
-            methods as Python.
+        commands: what to run next, the best one first; may be empty.
+        topic: the topic of `TOPICS` that explains errors of this class; may be empty.
+        excerpt: lines of the statement, shown below the sentences; may be empty.
+        spelling: the default way to write commands: as in a notebook, or as Python for errors of `Runbook`'s
+            methods.
     """
 
     topic = ""
@@ -108,18 +108,18 @@ class TidbPeError(Exception):
         self.advise(advice)
 
     def advise(self, advice: str | Advice) -> None:
-        """Replace the advice: who knows more of what was tried can say better what to do."""
+        """Replace the advice; for callers that know more about the attempt."""
         given = as_advice(advice)
         self.advice: str = given.text
         self.commands: tuple[NextCommand, ...] = given.commands
 
     @property
     def advised(self) -> Advice:
-        """The sentences and the commands together, for an error that is made from this one."""
+        """The sentences and the commands together, for an error that is derived from this one."""
         return Advice(self.advice, *self.commands)
 
     def __str__(self) -> str:
-        """Return message, advice and command on one line, whatever a remote system put into them."""
+        """Return message, advice and command on one line, with control characters escaped."""
         return one_line(with_commands(self.prose, self.commands, self.spelling))
 
     @property
@@ -158,10 +158,10 @@ class TidbPeError(Exception):
         ]
 
     def _render_traceback_(self) -> list[str]:
-        """Give IPython the lines that replace the traceback.
+        """Return the lines that IPython shows instead of the traceback.
 
-        IPython calls this method on an exception that has it, and the cell still counts as failed. `%tb`, for
-        which no exception is being handled any more, names the class too, and where it was raised.
+        IPython calls this method on an exception that defines it, and the cell still counts as failed. When
+        `%tb` calls it, the exception is no longer being handled; then the class and the line are named too.
         """
         lines = self.text(width=_CELL_WIDTH).splitlines()
         if sys.exc_info()[1] is not None:
@@ -172,19 +172,19 @@ class TidbPeError(Exception):
 
 
 def _capitalized(sentence: str) -> str:
-    """Return the sentence with a capital, unless it begins with something that is typed or named."""
+    """Return the sentence with a capital, unless it begins with an identifier or a name."""
     return sentence[:1].upper() + sentence[1:] if _WORD.match(sentence) else sentence
 
 
 class UnexpectedError(Exception):
-    """A bug, in this package or in one that it calls: its traceback is shown, but no value of a variable.
+    """A bug in this package or in one that it calls. Its traceback is shown without the values of variables.
 
     Attributes:
         trace: the traceback as text, without known secrets.
     """
 
     def __init__(self, message: str, trace: str) -> None:
-        """Keep text alone: the original exception and its frames can hold keys."""
+        """Keep only text: the original exception and its frames can hold keys."""
         super().__init__(message)
         self.trace = trace
         self.add_note(f"The original traceback:\n{trace}")
@@ -197,20 +197,20 @@ class UnexpectedError(Exception):
         )
 
     def _render_traceback_(self) -> list[str]:
-        """Give IPython the lines to show, whatever its mode of tracebacks is."""
+        """Return the lines that IPython shows in every traceback mode."""
         return [*self.trace.splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class InvalidRequest(TidbPeError, ValueError):
-    """Input that cannot be used.
+    """Invalid input.
 
     Attributes:
-        field: the option or argument, as it is typed.
+        field: the option or argument, as typed.
         reason: what is wrong with it.
     """
 
     def __init__(self, field: str, reason: str, *, advice: str | Advice = "") -> None:
-        """Name the field first: it is what the reader has to change."""
+        """Put the field first: it is what the reader has to change."""
         super().__init__(f"{field}: {reason}" if field else reason, advice=advice)
         self.field = field
         self.reason = reason
@@ -220,8 +220,8 @@ class ChoiceRequired(InvalidRequest):
     """Several values are possible, and none is the clear choice.
 
     Attributes:
-        candidates: each value, and what it is.
-        commands: the complete command for each candidate, where it is known.
+        candidates: each value and its description.
+        commands: the complete command for each candidate, if known.
     """
 
     def __init__(
@@ -231,49 +231,49 @@ class ChoiceRequired(InvalidRequest):
         candidates: Iterable[tuple[str, str]],
         commands: Iterable[NextCommand] = (),
     ) -> None:
-        """List the candidates, each with what it is."""
+        """List the candidates with their descriptions."""
         self.candidates = tuple(candidates)
         listed = ", ".join(f"{value} ({what})" for value, what in self.candidates)
         super().__init__(field, reason, advice=Advice(f"Choose one: {listed}.", *commands))
 
 
 class NotConfirmed(TidbPeError):
-    """A creation that is billed was not confirmed, and nothing was created."""
+    """A billed creation was not confirmed, and nothing was created."""
 
     topic = "costs"
 
 
 class UnknownName(InvalidRequest):
-    """A name or an ID that was typed, and that nothing has."""
+    """A name or an ID that does not exist."""
 
 
 class StepOrderError(TidbPeError):
-    """A step lacks what an earlier one provides; the advice is the command that provides it."""
+    """An earlier step has not been run; the advice is its command."""
 
 
 class MissingCredentials(TidbPeError):
     """No key or password was found.
 
     Attributes:
-        looked_in: every place that was looked in, in order.
+        looked_in: every place that was searched, in order.
         what: what is missing, in a few words.
     """
 
     topic = "keys"
 
     def __init__(self, what: str, looked_in: Iterable[str], *, advice: str | Advice = "") -> None:
-        """List the places, so that the reader can choose one to fill."""
+        """List the places, so that the reader can choose one of them."""
         self.looked_in = tuple(looked_in)
         self.what = f"no {what} found"
         super().__init__(f"no {what} found; looked in {', '.join(self.looked_in)}.", advice=advice)
 
 
 class MissingDependency(TidbPeError):
-    """An optional package is absent; the advice is the command that installs it."""
+    """An optional package is missing; the advice is the command that installs it."""
 
     @classmethod
     def of(cls, package: str, requirement: str) -> Self:
-        """Name the package, and what pip installs it by."""
+        """Name the package and its pip requirement."""
         return cls(
             f"{package} is not installed.", advice=Advice("", ShellCommand(f"pip install {requirement}"))
         )
@@ -284,11 +284,11 @@ class ApiError(TidbPeError):
 
     Attributes:
         operation: the API operation, in the cloud's own spelling.
-        code: the cloud's error code, or `HTTP <status>` where it gave none.
-        request_id: what the cloud's support asks for; may be empty.
+        code: the cloud's error code, or `HTTP <status>` if the answer had none.
+        request_id: the ID that the cloud's support asks for; may be empty.
         transient: the same call may succeed in a moment.
-        fault: who can change what led to it: request, account, key, service (its owner), cloud, or nobody,
-            where it passes by itself; empty where that is not known.
+        fault: who can fix the cause: request, account, key, service (its owner), cloud, or nobody if it ends
+            by itself; empty if unknown.
     """
 
     transient = False
@@ -297,7 +297,7 @@ class ApiError(TidbPeError):
     def __init__(
         self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str | Advice = ""
     ) -> None:
-        """Put operation, code and request id into the one line."""
+        """Put operation, code and request ID into the one line."""
         detail = f"{operation} failed"
         if code:
             detail += f" ({code})"
@@ -311,13 +311,13 @@ class ApiError(TidbPeError):
 
 
 class AuthenticationFailed(ApiError):
-    """The key is unknown, disabled or wrong, or this machine's clock is."""
+    """The key is unknown, disabled or wrong, or this machine's clock is wrong."""
 
     topic = "keys"
 
 
 class PermissionDenied(ApiError):
-    """The key is right, but may not do this."""
+    """The key is valid, but has no permission for this."""
 
     topic = "permissions"
 
@@ -327,7 +327,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """The resource's present state does not allow the operation."""
+    """The resource's current state does not allow the operation."""
 
 
 class QuotaExceeded(ApiError):
@@ -340,7 +340,7 @@ class Throttled(ApiError):
     """Too many requests.
 
     Attributes:
-        retry_after: seconds to wait, where the cloud said so.
+        retry_after: seconds to wait, if the cloud sent them.
     """
 
     topic = "troubleshooting"
@@ -357,13 +357,13 @@ class Throttled(ApiError):
         advice: str | Advice = "",
         retry_after: float | None = None,
     ) -> None:
-        """Keep the cloud's word on how long to wait."""
+        """Keep the cloud's retry delay."""
         super().__init__(message, operation=operation, code=code, request_id=request_id, advice=advice)
         self.retry_after = retry_after
 
 
 class ServiceUnavailable(ApiError):
-    """The API did not answer, or answered with a failure of its own."""
+    """The API did not answer, or answered with an internal error."""
 
     topic = "troubleshooting"
 
@@ -374,13 +374,13 @@ class NotEligible(TidbPeError):
     """A restriction of private endpoints on Alibaba Cloud.
 
     Attributes:
-        restriction: provider, plan, state, service, region, zone; of an endpoint to delete: tag or shared.
+        restriction: provider, plan, state, service, region, zone; for an endpoint to delete: tag or shared.
     """
 
     topic = "troubleshooting"
 
     def __init__(self, restriction: str, reason: str, *, advice: str | Advice = "") -> None:
-        """Name the restriction first."""
+        """Put the restriction first."""
         super().__init__(f"{restriction}: {reason}", advice=advice)
         self.restriction = restriction
 
@@ -392,17 +392,17 @@ class JournalError(TidbPeError):
 
 
 class PreflightFailed(TidbPeError):
-    """What was asked for would not work, and nothing was created.
+    """The request would not work, and nothing was created.
 
     Attributes:
-        check: the first check that says stop.
-        findings: everything that the preflight found, the gravest first.
+        check: the first check that failed.
+        findings: everything that the preflight found, the most severe first.
     """
 
     topic = "troubleshooting"
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """Say what the first finding found, how to correct it, and how to continue anyway."""
+        """Report the first finding, how to fix it, and how to continue anyway."""
         self.findings = tuple(findings)
         first = self.findings[0]
         more = sum(finding.severity == "stop" for finding in self.findings[1:])
@@ -420,10 +420,10 @@ def _to_continue(advice: Advice) -> Advice:
 
 
 class WaitError(TidbPeError):
-    """A wait ended without its goal.
+    """A wait ended before its goal was reached.
 
     Attributes:
-        last: the last state of the endpoint that was seen, if any.
+        last: the last observed state of the endpoint, if any.
     """
 
     topic = "troubleshooting"
@@ -435,11 +435,11 @@ class WaitError(TidbPeError):
 
 
 class WaitTimeout(WaitError):
-    """The time given was not enough; the cloud's work goes on."""
+    """The time limit was reached; the cloud continues its work."""
 
 
 class WaitCancelled(WaitError):
-    """The wait was stopped; the cloud's work goes on."""
+    """The wait was stopped; the cloud continues its work."""
 
 
 class EndpointFailed(WaitError):
@@ -447,14 +447,14 @@ class EndpointFailed(WaitError):
 
 
 class FleetFailed(TidbPeError):
-    """Some rows of a fleet failed, and the others are done.
+    """Some rows of a fleet failed; the others are done.
 
     Attributes:
-        fleet: every row, with what became of it; shown before this error.
+        fleet: every row with its outcome; shown before this error.
     """
 
     def __init__(self, fleet: Fleet, *, advice: str | Advice = "") -> None:
-        """Say what the first row that failed met."""
+        """Report the error of the first failed row."""
         failed = [row for row in fleet.rows if row.failed]
         first = failed[0]
         super().__init__(
@@ -471,14 +471,14 @@ class ConnectionFailed(TidbPeError):
     Attributes:
         stage: dns, network, tcp, handshake, tls, login or query: the first that failed.
         reason: what happened there, in one sentence.
-        kind: the sort of failure within its stage, in one word; may be empty.
-        diagnosis: what `doctor` found afterwards, where it was asked.
+        kind: the kind of failure within its stage, in one word; may be empty.
+        diagnosis: the findings of `doctor`, if it ran afterwards.
     """
 
     topic = "troubleshooting"
 
     def __init__(self, stage: str, reason: str, *, advice: str | Advice = "", kind: str = "") -> None:
-        """Name the stage first."""
+        """Put the stage first."""
         super().__init__(f"no connection ({stage}): {reason}", advice=advice)
         if stage == "tls":
             self.topic = "tls"
@@ -489,7 +489,7 @@ class ConnectionFailed(TidbPeError):
 
 
 class QueryError(TidbPeError):
-    """Base of what ends a query without its result; the connection can be used again."""
+    """Base of the errors that end a query without a result; the connection can be used again."""
 
     topic = "queries"
 
@@ -500,7 +500,7 @@ class QueryFailed(QueryError):
     Attributes:
         code: MySQL's error number.
         reason: the server's message.
-        excerpt: the line of the statement that the server means, and a caret under the place; may be empty.
+        excerpt: the line of the statement that the server names, a caret under the position; may be empty.
     """
 
     topic = ""
@@ -508,7 +508,7 @@ class QueryFailed(QueryError):
     def __init__(
         self, code: int, message: str, *, advice: str | Advice = "", excerpt: tuple[str, ...] = ()
     ) -> None:
-        """Put the number first: it is what people search for."""
+        """Put the error number first: it is what people search for."""
         super().__init__(f"{code}: {message.rstrip(' .')}." if code else message, advice=advice)
         self.code = code
         self.reason = message
@@ -518,17 +518,17 @@ class QueryFailed(QueryError):
 
 
 class QueryCancelled(QueryError):
-    """The query was stopped here; the message is what is known of it on the server."""
+    """The query was stopped here; the message says what is known about it on the server."""
 
 
 class LoadFailed(QueryError):
     """A load ended before every row was committed.
 
     Attributes:
-        committed: rows that are in the table for certain.
-        in_doubt: ranges of the frame's rows of which the server has not said whether they are there, as
-            `frame.iloc` takes them: each ends before its second number.
-        left: ranges of rows that are not there for certain.
+        committed: rows that are certainly in the table.
+        in_doubt: ranges of the frame's rows whose COMMIT the server has not confirmed, as `frame.iloc` takes
+            them: the end is exclusive.
+        left: ranges of rows that are certainly not in the table.
         stopped: the stop button ended it.
     """
 
@@ -548,7 +548,7 @@ class LoadFailed(QueryError):
         repeatable: bool = False,
         stopped: bool = False,
     ) -> None:
-        """Say what is in the table, what is not, and what is not known.
+        """Report the rows that are in the table, those that are not, and those in doubt.
 
         Args:
             table: its name.
@@ -557,15 +557,15 @@ class LoadFailed(QueryError):
             total: rows of the frame.
             in_doubt: see the class.
             left: see the class.
-            whole: the rows were sent to a table beside it, so that none of them is in the table.
-            remains: that other table, as SQL has it, where it could not be dropped.
-            repeatable: the same load can be repeated.
+            whole: the rows were sent to a temporary table, so none of them is in the table.
+            remains: the name of the temporary table, quoted for SQL, if it could not be dropped.
+            repeatable: the same load can be run again.
             stopped: see the class.
         """
         doubted = sum(end - start for start, end in in_doubt)
         reason = "it was stopped." if stopped else cause.message
         if whole:
-            message = f"nothing was loaded, and {table} is as it was: {reason}"
+            message = f"nothing was loaded, and {table} is unchanged: {reason}"
         else:
             message = f"{committed:,} of {total:,} rows are committed in {table}: {reason}"
         if doubted:
@@ -574,11 +574,11 @@ class LoadFailed(QueryError):
                 f"{_ranges(in_doubt)}), because the answer to their COMMIT was lost."
             )
         if remains:
-            advice = f"The rows that were sent are in a table of their own. Delete it: DROP TABLE {remains}"
+            advice = f"The rows are in a temporary table. Delete it: DROP TABLE {remains}"
         elif whole:
             advice = cause.advice if not stopped else ""
         elif repeatable:
-            advice = "Run it again: rows that are there are not added twice."
+            advice = "Run it again. Rows that are already in the table are not added twice."
         elif left:
             advice = f"Frame rows that are not in the table: {_ranges(left)}."
         else:
@@ -591,11 +591,11 @@ _SHOWN_RANGES = 4
 
 
 def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
-    """Return ranges of rows, each with its first and its last one."""
+    """Return ranges of rows, each with its first and its last row."""
     shown = ", ".join(f"{start}-{end - 1}" for start, end in ranges[:_SHOWN_RANGES])
     more = len(ranges) - _SHOWN_RANGES
     return shown if more <= 0 else f"{shown} and {more} more ranges: see `left` and `in_doubt` of the error"
 
 
 class ResultTooLarge(QueryError):
-    """The result takes more memory than it may; reading was stopped before the kernel had to be."""
+    """The result needs more memory than allowed; reading stopped before the kernel ran out of memory."""

@@ -1,4 +1,4 @@
-"""Files that outlive a kernel: in the user's state directory, for nobody else to read."""
+"""Private files in the user's state directory, which outlive a kernel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tidb_pe_magic.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_SHOWN = 40  # characters of a name, which is not too long with what is added
+_SHOWN = 40  # characters of the name, so that the suffix fits too
 _FIELD = "--to"
-_LARGEST = 2**20  # bytes; no text of ours comes near
-# Byte order marks; that of UTF-32 begins as UTF-16's does.
+_LARGEST = 2**20  # bytes; this package's own files are much smaller
+# Byte order marks. UTF-32 comes first because its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -28,7 +28,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_BEGINNING = 4096  # bytes in which UTF-16 has its NULs
+_BEGINNING = 4096  # bytes in which UTF-16 text contains NULs
 
 
 VARIABLE = "TIDB_PE_STATE_DIR"
@@ -38,7 +38,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
-    """Return the directory of this product's state, which need not exist yet."""
+    """Return this product's state directory, which may not exist yet."""
     chosen = environ.get(VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
@@ -48,10 +48,10 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 
 def ensure_private(directory: Path) -> Path:
-    """Make the directory where it is missing, and return it.
+    """Create the directory if it is missing, and return it.
 
     Raises:
-        OSError: it cannot be created, or other users could put files into it.
+        OSError: it cannot be created, or other users can write to it.
     """
     directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     found = directory.stat()
@@ -62,12 +62,12 @@ def ensure_private(directory: Path) -> Path:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file that nobody else can read, and return its descriptor; a missing one is created.
+    """Open a file that only this user can read, and return its descriptor; create it if missing.
 
     Raises:
         OSError: it cannot be opened, is not a regular file, or belongs to another user.
     """
-    # NONBLOCK: a pipe in the file's place must not hold the kernel up.
+    # NONBLOCK: a pipe in place of the file must not block the kernel.
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags | os.O_CREAT | safe, FILE_MODE)
     try:
@@ -79,10 +79,10 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, as a whole, in the place of an earlier one.
+    """Write a file that only this user can read, atomically replacing an earlier one.
 
     Raises:
-        OSError: it cannot be written; what was there before is as it was.
+        OSError: it cannot be written; the earlier file is unchanged.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -112,36 +112,36 @@ def _is_mine(found: os.stat_result) -> bool:
 
 
 def decoded(content: bytes) -> str:
-    """Return a file's text as people's editors write it: UTF-8, or UTF-16 and UTF-32 that begin with a mark.
+    """Return a file's text, encoded as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
 
-    Windows' tools put a mark before UTF-8 too, and it is no part of a key.
+    Windows tools put a mark before UTF-8 too; it is not part of a key.
 
     Raises:
-        UnicodeError: it is none of these; the reason holds nothing of the content.
+        UnicodeError: the encoding is none of these; the reason contains nothing of the file.
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    reason = f"it is not {encoding.upper()}"
+    reason = f"it is not valid {encoding.upper()}"
     if encoding == "utf-8" and b"\0" in content[:_BEGINNING]:
-        reason = "it is UTF-16 without a byte order mark, or no text: save it as UTF-8"
+        reason = "it is UTF-16 without a byte order mark, or not text: save it as UTF-8"
     else:
         try:
             return content.decode(encoding)
-        except UnicodeDecodeError:  # which holds the content
+        except UnicodeDecodeError:  # contains the file's content
             pass
     raise UnicodeError(reason)
 
 
 @contextmanager
 def in_its_place(path: Path, field: str, *, directory: bool = False) -> Iterator[Path]:
-    """Give a name beside `path` to write to: it takes the place of `path` at the end, or nothing is left.
+    """Yield a temporary name next to `path`; on success it replaces `path`, otherwise it is deleted.
 
     Args:
         path: a file, or a directory.
-        field: what named it.
-        directory: make a directory of that name.
+        field: the option that named the path.
+        directory: create a directory of that name.
 
     Raises:
-        InvalidRequest: it cannot be written there.
+        InvalidRequest: the path cannot be written.
     """
     temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}.part")
     try:
@@ -160,7 +160,7 @@ def in_its_place(path: Path, field: str, *, directory: bool = False) -> Iterator
 
 
 class TextFile:
-    """A file to be written as a whole, or not at all."""
+    """A text file that is written completely or not at all."""
 
     def __init__(  # noqa: PLR0913 - each is one property of the file
         self,
@@ -175,8 +175,8 @@ class TextFile:
         """Name the file; nothing is opened yet.
 
         Args:
-            path: of the file; a link is followed.
-            mine: tells whether a text may be replaced without being told to.
+            path: of the file; symbolic links are followed.
+            mine: returns whether a file with this text may be replaced without `replace`.
             replace: replace any other file, too.
             field: the option that named it.
             kind: what `mine` accepts, in words.
@@ -188,7 +188,7 @@ class TextFile:
         self._replace = replace
 
     def check(self) -> None:
-        """Refuse what `write` would refuse.
+        """Raise what `write` would raise.
 
         Raises:
             InvalidRequest: the file cannot be written, or must not be replaced.
@@ -226,7 +226,7 @@ class TextFile:
         return str(self._path)
 
     def _content(self) -> str:
-        """Return the file's content; nothing if it cannot be read."""
+        """Return the file's content; empty if it cannot be read."""
         try:
             with self._path.open("rb") as file:
                 content = file.read(_LARGEST + 1)

@@ -37,10 +37,10 @@ P = ParamSpec("P")
 
 
 def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concatenate[Runbook, P], R]:
-    """Bind a method, whose body is its docstring, to the operation of its name.
+    """Bind a method to the operation of its name; the method's body is only its docstring.
 
-    Its arguments are the fields of the operation's request. It returns the step's result, and for a query the
-    data in it.
+    Its arguments are the fields of the operation's request. It returns the step's result; for a query, the
+    data of that result.
     """
     name, signature = method.__name__.replace("_", "-"), inspect.signature(method)
 
@@ -51,7 +51,7 @@ def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concaten
         try:
             result = self.perform(name, OPERATIONS[name].request.of(**values))
         except TidbPeError as error:
-            error.spelling = python  # of this error alone
+            error.spelling = python  # for this error only
             raise
         return cast("R", result.data if isinstance(result, model.QueryResult) else result)
 
@@ -59,7 +59,7 @@ def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concaten
 
 
 class Runbook:
-    """The tutorial's steps as methods; each looks at what is there first, and may be called twice.
+    """The tutorial's steps as methods. Each reads the current state first, so it is safe to call again.
 
     ::
 
@@ -69,11 +69,11 @@ class Runbook:
             runbook.wait()
             engine = runbook.connect(database="test").engine
 
-    Keys are looked for at each call, in the order that `whoami` shows: the environment, then the profiles of
+    Keys are looked up at each call, in the order that `whoami` shows: the environment, then the profiles of
     `ticloud` and of Alibaba Cloud's command line, then RAM roles.
 
-    Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
-    missing, and `ApiError` where a cloud refuses; further errors are named at each.
+    Every method raises `InvalidRequest` for invalid input, `MissingCredentials` if a key is missing, and
+    `ApiError` if a cloud refuses a call; each method documents its further errors.
     """
 
     def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
@@ -94,24 +94,24 @@ class Runbook:
         cell_frames: Callable[[], tuple[str, str]] = usual_frames,
         counts_units: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Make a runbook; nothing is called yet.
+        """Create a runbook without calling anything.
 
         Args:
-            shell: IPython's shell, in which `connect` registers with jupysql; without one it only makes
-                an engine.
-            on_event: is given the frozen events of `model.Event` while a step works.
-            environ: instead of `os.environ`.
-            prompt: asks the person for a password.
-            confirm: asks before a billed creation; raises EOFError where nobody can be asked.
+            shell: IPython's shell, in which `connect` registers with jupysql; without one, `connect` only
+                creates an engine.
+            on_event: receives the frozen events of `model.Event` while a step works.
+            environ: replaces `os.environ`.
+            prompt: asks the user for a password.
+            confirm: asks before a billed creation; raises EOFError if no user can answer.
             cancel: set it to end a wait.
             clock: seconds, monotonic.
-            sleep: waits for at most so many seconds; returns True where the wait was cancelled.
-            answer_timeout: seconds that a cloud may be silent in one call.
-            profile: ticloud profile whose key is used, whatever the environment holds.
+            sleep: waits at most that many seconds; returns True if the wait was cancelled.
+            answer_timeout: seconds to wait for a cloud's answer to one call.
+            profile: ticloud profile whose key is used; takes precedence over the environment.
             metadata_timeout: seconds for each answer of the ECS metadata service.
-            cell_events: opens what shows the events of one statement of `%%sql`; default: `on_event`.
-            cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
-            counts_units: tells whether to ask for the Request Units of statements that take 50 ms or longer.
+            cell_events: opens the display for the events of one `%%sql` statement; default: `on_event`.
+            cell_frames: returns `dtypes` and `decimals` for the frames that `%%sql` returns.
+            counts_units: returns whether to ask for the Request Units of statements that take 50 ms or more.
         """
         self._on_event = on_event
         self._context = Context(
@@ -134,7 +134,7 @@ class Runbook:
             self._context.environ = Environment(environ)
 
     def __repr__(self) -> str:
-        """Return the cluster and the open connections."""
+        """Show the cluster and the open connections."""
         return f"Runbook(cluster={self.cluster_id!r}, aliases={self.aliases!r})"
 
     def __enter__(self) -> Self:
@@ -169,22 +169,22 @@ class Runbook:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The names of the open SQL connections, the one that was opened last at the end."""
+        """The names of the open SQL connections, the one opened last at the end."""
         return tuple(self._context.connections)
 
     @property
     def known(self) -> KnownNames:
-        """Names that were seen, for completion."""
+        """Known names, for completion."""
         return self._known
 
     @property
     def cluster_id(self) -> str:
-        """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
-        from tidb_pe_magic.runtime.context import CLUSTER  # noqa: PLC0415 - only where it is asked for
+        """The default cluster of most steps: the ID of the one used last, or TIDB_PE_CLUSTER."""
+        from tidb_pe_magic.runtime.context import CLUSTER  # noqa: PLC0415 - only when it is needed
 
         return self._context.cluster_id or self._context.environ.get(CLUSTER, "")
 
-    def perform(  # noqa: PLR0913 - what tells one call from another
+    def perform(  # noqa: PLR0913 - what distinguishes one call from another
         self,
         name: str,
         request: Request,
@@ -195,19 +195,19 @@ class Runbook:
         remember: bool = True,
         cell: bool = False,
     ) -> model.Result:
-        """Do the operation `name`: what every skin and every method below calls.
+        """Run the operation `name`: every interface and every method below calls this.
 
         Args:
-            name: a row of `OPERATIONS`.
-            request: made by the row's request class.
+            name: a key of `OPERATIONS`.
+            request: created by the operation's request class.
             on_event: default: the runbook's own.
-            cancel: ends a wait of this call alone; default: the runbook's own.
+            cancel: ends a wait of this call only; default: the runbook's own.
             prompt: asks for a password in this call; default: the runbook's own.
-            remember: the cluster that this call names is the default of the next ones.
-            cell: the call is a notebook's cell: a query runs in the one session that the alias's cells share.
+            remember: use the cluster of this call as the default of later calls.
+            cell: the call is a notebook cell: a query runs in the session that the alias's cells share.
         """
         context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember, cell=cell)
-        hosts.overrides(context.environ)  # a host that is not valid is refused before anything is done
+        hosts.overrides(context.environ)  # refuse an invalid host before anything else happens
         listener = on_event or self._on_event
         try:
             with context.heard_by(listener):
@@ -223,7 +223,7 @@ class Runbook:
 
     @staticmethod
     def _named(result: model.Result, context: Context) -> model.Result:
-        # A connection names the hosts from its beginning: the same object is kept by its alias.
+        # A connection captures its hosts when it starts; its alias keeps the same object.
         via, emulated = context.via, context.emulated
         if (result.via, result.emulated) == (via, emulated):
             return result
@@ -231,11 +231,11 @@ class Runbook:
 
     @operation
     def clusters(self) -> model.Clusters:
-        """List the clusters (1.1), usable ones first; each knows the restriction that it meets."""
+        """List clusters (1.1), usable ones first, each with the restriction that it does not meet."""
 
     @operation
     def cluster(self, cluster: str) -> model.Cluster:
-        """Take note of a cluster (1.2-1.4), the default of the steps that follow.
+        """Select a cluster (1.2-1.4) as the default of the steps that follow.
 
         Args:
             cluster: name or ID.
@@ -250,10 +250,10 @@ class Runbook:
 
     @operation
     def verify(self, *, cluster: str | None = None) -> model.VerifiedService:
-        """Look the endpoint service up as the endpoint's owner (2.5-2.6).
+        """Look up the endpoint service from the endpoint owner's account (2.5-2.6).
 
         Raises:
-            NotFound: it is not visible to this account.
+            NotFound: the service is not visible to this account.
         """
 
     @operation
@@ -266,7 +266,7 @@ class Runbook:
         zone: Iterable[str] = (),
         name: str | None = None,
     ) -> model.EndpointPlan:
-        """Show what `create` would make and bill (2.1-2.8), with the API's dry run; nothing is changed.
+        """Show what `create` would create and bill (2.1-2.8), using the API's dry run; change nothing.
 
         Raises:
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
@@ -283,21 +283,21 @@ class Runbook:
         name: str | None = None,
         force: bool = False,
     ) -> model.CreatedEndpoint:
-        """Make the endpoint (2.1-2.8), or adopt the one that exists for this service and VPC.
+        """Create the endpoint (2.1-2.8), or adopt the existing one for this service and VPC.
 
         Args:
-            cluster: name or ID; default: the last one named.
-            vpc: ID; default: this notebook's where it is usable, else the only usable one of the region, else
-                the only one that has an endpoint.
+            cluster: name or ID; default: the last one used.
+            vpc: ID; default: this notebook's VPC if usable, else the region's only usable one, else the only
+                one that has an endpoint.
             security_group: IDs, at most 10; default: one whose rules allow this notebook to reach the port.
-            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones,
-                this notebook's first.
+            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones, this
+                notebook's zone first.
             name: of the endpoint.
-            force: go on even though the preflight says stop.
+            force: continue even if the preflight reports a blocking problem.
 
         Raises:
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
-            PreflightFailed: it would not work; nothing was created.
+            PreflightFailed: the endpoint would not work; nothing was created.
         """
 
     @operation
@@ -307,23 +307,23 @@ class Runbook:
         """Wait until the endpoint is Active and its connection Connected (2.9).
 
         Args:
-            cluster: name or ID; default: the last one named.
+            cluster: name or ID; default: the last one used.
             endpoint: ID; default: the one that this kernel created or used last, else the cluster's only one.
             timeout: seconds.
 
         Raises:
             StepOrderError: there is no endpoint yet.
-            WaitTimeout: the time is over; the cloud's work goes on.
-            WaitCancelled: the wait was stopped; the cloud's work goes on.
-            EndpointFailed: it will never be connected.
+            WaitTimeout: the time limit was reached; the cloud continues its work.
+            WaitCancelled: the wait was stopped; the cloud continues its work.
+            EndpointFailed: the endpoint cannot become connected.
         """
 
     @operation
     def authorize(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.Authorization:
-        """Show the rule that allows the endpoint in the cluster's Authorized Networks; nothing is changed.
+        """Show the Authorized Networks rule of the cluster that allows the endpoint; change nothing.
 
         Args:
-            cluster: name or ID; default: the last one named.
+            cluster: name or ID; default: the last one used.
             endpoint: ID; default: the cluster's only one.
         """
 
@@ -347,20 +347,20 @@ class Runbook:
         save_to: str | None = None,
         trust_file: bool = False,
     ) -> model.Connection:
-        """Log in to the private host, and register the connection with jupysql where there is a shell.
+        """Log in to the private host, and register the connection with jupysql if there is a shell.
 
         Args:
             profile: `@NAME` of a saved connection, or `@FILE.json` of a connection file, opened again without
                 asking a cloud; what else is given replaces what is saved.
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
-            alias: name of the connection; an older one of this name is closed once the login has worked.
-            connect_timeout: seconds until the login is given up: a cluster that is asleep wakes at it.
-            no_prefix: leave the user's name alone.
-            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
+            alias: name of the connection; an older one of this name is closed after the login succeeds.
+            connect_timeout: seconds until the login is abandoned; a login wakes a paused cluster.
+            no_prefix: use the user name exactly as given.
+            user: SQL user, with or without the cluster's prefix; default: the cluster's root.
             database: default: none.
-            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: what
-                `sql_user` has kept, then `TIDB_PASSWORD`, then a prompt.
+            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: the password that
+                `sql_user` stored, then `TIDB_PASSWORD`, then a prompt.
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
@@ -376,7 +376,7 @@ class Runbook:
 
     @operation
     def connections(self) -> model.Connections:
-        """List the connections that are open here and those that are saved; iterating gives the open ones."""
+        """List the open and the saved connections; iterating gives the open ones."""
 
     @operation
     def connection_string(  # noqa: PLR0913 - the options of the command
@@ -393,27 +393,27 @@ class Runbook:
         tls_name: str | None = None,
         ca: str | None = None,
     ) -> model.ConnectionString:
-        """Write the connection as another client reads it (3.4); `str()` of the result is the text alone.
+        """Write the connection in the format of another client (3.4); `str()` of the result is only the text.
 
         Args:
-            with_: the client; without it they are listed, and nothing else is looked at.
-            cluster: name or ID; default: the last one named.
+            with_: the client; without it the clients are listed and nothing else happens.
+            cluster: name or ID; default: the last one used.
             endpoint: ID; default: the cluster's only one.
-            alias: open or saved connection to take the rest from; default: the one that was opened last,
-                unless a cluster or an endpoint is named.
-            no_prefix: leave the user's name alone.
-            user: SQL user, with the cluster's prefix or without it; default: the connection's, or the
+            alias: open or saved connection that provides the other values; default: the one opened last,
+                unless a cluster or an endpoint is given.
+            no_prefix: use the user name exactly as given.
+            user: SQL user, with or without the cluster's prefix; default: the connection's user, or the
                 cluster's root.
             database: default: the connection's, or none.
-            tls: auto, off, verify-ca or verify-identity; auto is what the connection has, or what the
-                server is seen to offer.
+            tls: auto, off, verify-ca or verify-identity; auto takes the connection's setting, or what the
+                server offers.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
 
         Raises:
-            StepOrderError: there is no connection of this alias, or no endpoint.
+            StepOrderError: no connection has this alias, or there is no endpoint.
             InvalidRequest: the client's format cannot hold a value.
-            ConnectionFailed: the server's certificate is refused.
+            ConnectionFailed: the server's certificate was rejected.
         """
 
     @operation
@@ -437,10 +437,10 @@ class Runbook:
         explain_analyze: bool = False,
         engine: str = "pandas",
     ) -> Any:
-        """Read a statement's result over a connection that `connect` has opened.
+        """Return the result of a statement over a connection that `connect` opened.
 
-        It may be called from several threads at once: each has a connection of the alias's pool. Progress
-        comes as events; `QueryEnded` has rows, bytes, seconds and how many dates were none.
+        Several threads may call it at once: each uses a connection of the alias's pool. Progress arrives as
+        events; `QueryEnded` has rows, bytes, seconds and the number of invalid dates.
 
         Args:
             sql: one statement.
@@ -448,28 +448,28 @@ class Runbook:
             profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
                 `alias`; it is opened first where it is not open.
             alias: of the connection.
-            max_rows: read so many rows at most.
-            max_memory: bytes that the result may take; default: half of what is free.
+            max_rows: maximum number of rows to read.
+            max_memory: bytes that the result may use; default: half of the free memory.
             arrow: return a `pyarrow.Table`.
             dtypes: of the frame's columns: `pandas` (int64, float64, str, datetime64), `arrow`, or
                 `numpy_nullable`.
-            decimals: `auto` makes DECIMAL columns Int64 or float64 where no value loses a digit, `exact`
-                never does, `float` always.
-            to_parquet: write to this file as the rows come; memory does not grow with the result.
+            decimals: `auto` converts DECIMAL columns to Int64 or float64 if no value loses a digit,
+                `exact` never converts, `float` always does.
+            to_parquet: write to this file as rows arrive; memory does not grow with the result.
             to_csv: write to this CSV file in the same way, with every value exact.
-            partition_on: integer column whose ranges are read at the same time, all as of one moment.
-            partitions: how many ranges, each over its own connection; rows come in the ranges' order.
+            partition_on: integer column whose ranges are read in parallel, all from one snapshot.
+            partitions: number of ranges, each over its own connection; rows come in the order of the ranges.
             explain: return the server's plan, a `model.QueryPlan`, without running the statement.
-            explain_analyze: run the statement, and return the plan with each operator's rows and time.
+            explain_analyze: run the statement, and return the plan with rows and time for each operator.
             engine: `dask` returns a Dask DataFrame whose partitions its workers read.
 
         Returns:
-            A `pandas.DataFrame`, or what `arrow` or `engine` name; None where it was written to a file.
+            A `pandas.DataFrame`, or the type that `arrow` or `engine` selects; None if written to a file.
 
         Raises:
-            StepOrderError: there is no such connection.
+            StepOrderError: the connection does not exist.
             MissingDependency: the extra `arrow`, or `dask`, is not installed.
-            QueryError: refused, stopped or too large; the connection can be used again.
+            QueryError: the query was refused, stopped or too large; the connection can be used again.
             ConnectionFailed: the connection was lost.
         """
 
@@ -482,16 +482,16 @@ class Runbook:
         Args:
             name: `table`, `database.table` or `database`, with `*` for any characters; default: every table.
             alias: open or saved connection; a saved one is opened first.
-            system: the server's own databases too.
+            system: include the server's own databases.
 
         Returns:
-            `TableDetails` of one table: columns, indexes, five rows as a DataFrame (`sample`) and a query to
-            start from (`select`); otherwise `Tables`.
+            `TableDetails` of one table: columns, indexes, five rows as a DataFrame (`sample`) and an example
+            query (`select`); otherwise `Tables`.
 
         Raises:
-            StepOrderError: there is no such connection, neither open nor saved.
-            InvalidRequest: there is no such table or database.
-            QueryError: the server refuses it.
+            StepOrderError: the connection is neither open nor saved.
+            InvalidRequest: the table or database does not exist.
+            QueryError: the server refused the query.
             ConnectionFailed: the connection was lost.
         """
 
@@ -505,25 +505,24 @@ class Runbook:
         keys: Sequence[str] | None = None,
         alias: str = "tidb",
     ) -> model.LoadResult:
-        """Load a frame into a table, over several connections of its own.
+        """Load a frame into a table over several connections.
 
-        A table that this makes is made whole or not at all; rows that are appended are committed in pieces.
-        Values arrive as they are: what would not is refused before anything is sent. NaN, NaT, NA and None
-        are NULL.
+        A new table is created completely or not at all; appended rows are committed in batches. Values arrive
+        unchanged: a value that cannot is refused before anything is sent. NaN, NaT, NA and None become NULL.
 
         Args:
             frame: a pandas or polars DataFrame, a `pyarrow.Table`, or the path of a CSV or Parquet file.
             table: its name, also as `database.table`.
-            if_exists: `fail`, `append`, or `replace`, which keeps the old table until the new one is whole.
-            keys: columns of a primary or unique key, by which a repeated load updates rows instead of adding
-                them; a table that is made gets it as its primary key.
-            alias: of the connection.
+            if_exists: `fail`, `append`, or `replace`, which keeps the old table until the new one is loaded.
+            keys: columns of a primary or unique key; a repeated load updates rows instead of adding them. A
+                new table gets it as its primary key.
+            alias: name of the connection.
 
         Raises:
-            InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
-            LoadFailed: it ended early; the error says which rows are committed.
-            StepOrderError: there is no such connection.
-            ConnectionFailed: the server could not be asked; nothing was sent.
+            InvalidRequest: a value cannot be stored unchanged, or the table exists or has other columns.
+            LoadFailed: the load ended early; the error says which rows are committed.
+            StepOrderError: the connection does not exist.
+            ConnectionFailed: the server did not answer; nothing was sent.
         """
 
     @operation
@@ -538,20 +537,20 @@ class Runbook:
         no_prefix: bool = False,
         yes: bool = False,
     ) -> model.SqlUsers:
-        """Make, list or delete SQL users, or give one a new password, which is kept and never shown.
+        """Create, list or delete SQL users, or rotate a password, which is stored and never shown.
 
         Args:
             action: create, list, delete or rotate.
-            name: with the cluster's prefix or without it.
-            cluster: name or ID; default: the last one named.
+            name: with or without the cluster's prefix.
+            cluster: name or ID; default: the last one used.
             role: readonly, readwrite or admin, of a new user.
-            store: auto, keyring or file, where the password is kept.
-            no_prefix: leave the name alone.
-            yes: has to be True for delete.
+            store: auto, keyring or file: where the password is stored.
+            no_prefix: use the name exactly as given.
+            yes: must be True for delete.
 
         Raises:
-            Conflict: there is a user of this name already.
-            NotFound: there is none.
+            Conflict: a user of this name already exists.
+            NotFound: the user does not exist.
         """
 
     @operation
@@ -570,17 +569,17 @@ class Runbook:
         tls_name: str | None = None,
         ca: str | None = None,
     ) -> model.Diagnosis:
-        """Examine the connection stage by stage; there is an answer within ten seconds, whatever hangs.
+        """Examine the connection stage by stage; return within ten seconds, even if something hangs.
 
         Args:
-            cluster: name or ID; default: the last one named.
+            cluster: name or ID; default: the last one used.
             endpoint: ID; default: the cluster's only one.
-            host: examined without asking any cloud, unless a cluster or an endpoint is named too.
+            host: examine this host without calling a cloud, unless a cluster or an endpoint is given too.
             port: default: the cluster's, or 4000 with a host.
-            no_prefix: leave the user's name alone.
-            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
+            no_prefix: use the user name exactly as given.
+            user: SQL user, with or without the cluster's prefix; default: the cluster's root.
             database: default: none.
-            password_from: as in `connect`; without it, and without `TIDB_PASSWORD`, no login is tried.
+            password_from: as in `connect`; without it, and without `TIDB_PASSWORD`, the login is skipped.
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
@@ -591,22 +590,22 @@ class Runbook:
 
     @operation
     def disconnect(self, *, alias: str = "tidb", forget: bool = False) -> model.Disconnection:
-        """Close a connection, and delete the saved one of this name where `forget` says so.
+        """Close a connection; with `forget`, also delete the saved connection of this name.
 
-        One that is closed already is not an error.
+        Closing a closed connection is not an error.
         """
 
     @operation
     def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
-        """Ask the clouds for each step's state, and name the next command."""
+        """Show the state of each step as the clouds report it, and the next command."""
 
     @operation
     def endpoints(self, *, cluster: str | None = None, region: str | None = None) -> model.Endpoints:
         """List this account's endpoints for the cluster's service, the first 20 with zones and addresses.
 
         Args:
-            cluster: name or ID; default: the last one named.
-            region: ID; instead of a cluster's, every endpoint that was created here in it.
+            cluster: name or ID; default: the last one used.
+            region: ID; list every endpoint of this region that was created here, instead of a cluster's.
         """
 
     @operation
@@ -621,21 +620,21 @@ class Runbook:
         adopted: bool = False,
         shared: bool = False,
     ) -> model.Deletion:
-        """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
+        """Delete an endpoint: connections, zones, then the endpoint. Return when it is deleted.
 
         Args:
             endpoint: ID.
-            cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
+            cluster: name or ID of a cluster in the endpoint's region; default: the last one used.
             timeout: seconds.
             region: ID of the endpoint's region, instead of a cluster in it.
-            yes: has to be True.
-            adopted: has to be True for an endpoint that does not carry our tag.
-            shared: has to be True for an endpoint that serves other ACTIVE clusters.
+            yes: must be True.
+            adopted: must be True for an endpoint without the tag created-by=tidb_pe_magic.
+            shared: must be True for an endpoint that serves other ACTIVE clusters.
 
         Raises:
-            InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
-            NotEligible: it does not carry our tag, or serves other ACTIVE clusters.
-            WaitTimeout: the time is over; the cloud's work goes on.
+            InvalidRequest: the endpoint does not exist, and none of this ID was created or deleted here.
+            NotEligible: it does not have the tag, or serves other ACTIVE clusters.
+            WaitTimeout: the time limit was reached; the cloud continues its work.
         """
 
     @operation
@@ -660,13 +659,13 @@ class Runbook:
         tls_name: str | None = None,
         ca: str | None = None,
     ) -> model.RunReport:
-        """Do every step in order, skipping what is done; further options as in `create` and `connect`.
+        """Run every step in order and skip finished ones; further options as in `create` and `connect`.
 
-        With `yes` an endpoint that is billed is created without asking.
+        With `yes` a billed endpoint is created without asking.
 
         Raises:
             ChoiceRequired: several VPCs or security groups are possible, and none is the clear choice.
-            NotConfirmed: a billed creation was not confirmed, or nobody can be asked; nothing was created.
+            NotConfirmed: a billed creation was not confirmed, or no user can answer; nothing was created.
             StepOrderError: the service's owner has to accept the connection first.
         """
 
@@ -683,22 +682,22 @@ class Runbook:
         adopted: bool = False,
         shared: bool = False,
     ) -> model.Fleet:
-        """Plan, make, look at or delete the endpoints of many clusters and VPCs.
+        """Plan, create, check or delete the endpoints of many clusters and VPCs.
 
         Args:
             action: init, which writes a template of the file, plan, apply, status or delete.
             file: path of the TOML file.
-            parallel: rows to work on at a time, at most 16.
+            parallel: rows to process at a time, at most 16.
             timeout: seconds to wait for all the rows together.
-            force: make endpoints even though the preflight says stop.
-            yes: has to be True for delete.
-            adopted: delete endpoints that do not carry our tag, too.
-            shared: delete endpoints that also serve ACTIVE clusters that none of their rows names.
+            force: create endpoints even if the preflight reports a blocking problem.
+            yes: must be True for delete.
+            adopted: also delete endpoints without the tag created-by=tidb_pe_magic.
+            shared: also delete endpoints that serve ACTIVE clusters outside their rows.
 
         Raises:
-            InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.
-            FleetFailed: some rows failed; its `fleet` tells of every row.
-            WaitCancelled: it was stopped; the clouds' work goes on, and the same call takes it up again.
+            InvalidRequest: the file is invalid; every problem is listed, and nothing was done.
+            FleetFailed: some rows failed; its `fleet` has every row.
+            WaitCancelled: it was stopped; the clouds continue their work, and the same call resumes it.
         """
 
     @operation
@@ -709,16 +708,16 @@ class Runbook:
             profile: ticloud profile to use from now on.
 
         Raises:
-            InvalidRequest: ticloud has no such profile.
+            InvalidRequest: the ticloud profile does not exist.
         """
 
     @operation
     def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
-        """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
+        """Show the minimal RAM policy for plan, create, wait and connect, as JSON; change nothing.
 
         Args:
-            cluster: name or ID, for its region alone; default: the last one named, else every region.
-            clean_up: also what `delete` needs.
+            cluster: name or ID, used only for its region; default: the last one used, else every region.
+            clean_up: include the permissions of `delete`.
         """
 
     @operation
@@ -726,8 +725,8 @@ class Runbook:
         """Show what this user changed in Alibaba Cloud from this machine, the latest first.
 
         Args:
-            limit: entries at most.
-            queries: the queries of this process instead, which no file keeps.
+            limit: maximum number of entries.
+            queries: show the queries of this process instead, which are not stored in a file.
         """
 
     @operation
@@ -748,24 +747,24 @@ class Runbook:
 
         Args:
             format: `terraform` or `aliyun-cli`.
-            cluster: as in `create`, as are the next four.
+            cluster: as in `create`, like the next four.
             vpc: see `cluster`.
             security_group: see `cluster`.
             zone: see `cluster`.
             name: see `cluster`.
-            endpoint: ID of one that exists; default: the one that `plan` would adopt, or else what `create`
-                would make.
-            to: file to write, which is replaced only where it is an earlier export that nobody has changed.
+            endpoint: ID of an existing one; default: the one that `plan` would adopt, or else the one that
+                `create` would create.
+            to: file to write; an existing file is replaced only if it is an unchanged earlier export.
             replace: replace any other file, too.
 
         Raises:
-            InvalidRequest: the file exists and is none of ours, or an argument is not valid.
-            StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+            InvalidRequest: the file exists and is not an earlier export, or an argument is invalid.
+            StepOrderError: the endpoint is being deleted, or information to plan one is missing.
         """
 
     @operation
     def help(self, topic: str | None = None) -> model.HelpText:
-        """Explain a topic, in Markdown; without one the topics are listed.
+        """Explain a topic, in Markdown; without a topic, list the topics.
 
         Args:
             topic: one of `errors.TOPICS`, such as costs, keys or tls.

@@ -1,4 +1,4 @@
-"""Text that comes from remote systems: on one line, with everything invisible made visible."""
+"""Text from remote systems: put on one line, with invisible characters made visible."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ def one_line(text: str) -> str:
     """Return `text` on one line, with every control and direction character made visible.
 
     Names and messages come from remote systems: an ANSI escape or a right-to-left mark in one of them
-    must not repaint the reader's terminal.
+    must not change the reader's terminal.
     """
     return escape_invisible(" ".join(text.split()))
 
 
 def escape_invisible(text: str) -> str:
-    """Return `text` with its blanks as they are, and every control and direction character made visible."""
+    """Return `text` with its whitespace unchanged, and every control and direction character made visible."""
     return "".join(character if is_visible(character) else f"\\u{ord(character):04x}" for character in text)
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether the text is shown as it is: it has no control or direction character."""
+    """Return whether the text has no control or direction character."""
     return all(unicodedata.category(character) not in _INVISIBLE for character in text)

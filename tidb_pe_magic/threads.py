@@ -1,4 +1,4 @@
-"""Pauses and threads that the stop button and the cancel event end at once."""
+"""Pauses and threads that end as soon as the stop button or the cancel event is used."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-SLICE = 0.2  # seconds; on some platforms only the end of a wait lets the stop button through
+SLICE = 0.2  # seconds; on some platforms the stop button takes effect only when a wait ends
 
 
 def paused(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None = None) -> bool:
-    """Let time pass; True where it was cancelled before it was over.
+    """Pause; return True if the pause was cancelled.
 
     Args:
         seconds: how long.
         cancel: set it to end the pause.
-        sleep: instead of the clock: waits for at most so many seconds; returns True where it was cancelled.
+        sleep: replaces the clock: waits at most that many seconds and returns True if it was cancelled.
     """
     if sleep is not None:
         return sleep(seconds)
@@ -36,12 +36,12 @@ def paused(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None =
 
 
 def in_thread(work: Callable[[], T], *, name: str) -> Future[T]:
-    """Begin `work` in a daemon thread; return what will hold its result, or its error.
+    """Start `work` in a daemon thread, and return the future of its result.
 
-    A daemon can be abandoned: a name server or a database that hangs cannot be interrupted.
+    A daemon thread can be abandoned: a name server or a database that hangs cannot be interrupted.
 
     Args:
-        work: what is done in the thread.
+        work: runs in the thread.
         name: of the thread.
     """
     answer: Future[T] = Future()
@@ -59,15 +59,15 @@ def in_thread(work: Callable[[], T], *, name: str) -> Future[T]:
 
 
 def within(seconds: float, work: Callable[[], T], *, name: str) -> T:
-    """Return what `work` returns or raises, unless that takes longer: then it is left to itself.
+    """Return the result of `work`, or abandon it when the time is over.
 
     Args:
         seconds: the limit.
-        work: what is done in a daemon thread.
+        work: runs in a daemon thread.
         name: of the thread.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: the limit was reached.
     """
     return in_thread(work, name=name).result(seconds)
 
@@ -80,17 +80,17 @@ def work_through(
     stop: threading.Event,
     meanwhile: Callable[[], None],
 ) -> None:
-    """Have `work` done for each item, and return when all of it is.
+    """Run `work` for each item in threads, and return when all are done.
 
-    Where this is interrupted it raises at once: each thread ends with the call to a cloud that it is in,
-    which cannot be interrupted, and begins nothing more. They are daemons, so that the process can end.
+    An interrupt is raised at once. Each thread finishes its current call to a cloud, which cannot be
+    interrupted, and starts nothing else. The threads are daemons, so the process can exit.
 
     Args:
-        items: in the order in which they are begun.
-        work: is done in one of the threads; what it raises ends the whole.
-        threads: at most.
-        stop: is set where this ends early; `work` has to look at it before it changes anything.
-        meanwhile: is called in this thread five times a second; what it raises ends the whole.
+        items: in the order in which they start.
+        work: runs in one of the threads; its first error ends the run.
+        threads: maximum number.
+        stop: set when the run ends early; `work` has to check it before it changes anything.
+        meanwhile: called in the calling thread five times a second; its error ends the run.
     """
     waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
     for item in items:

@@ -218,7 +218,7 @@ def _the_run_meant_something(notebook: NotebookNode, files: dict[str, bytes]) ->
         "ConnectionFailed",
         "InvalidRequest",
         "NotEligible",
-        "there is no such flag",
+        "this flag does not exist",
         "ZeroDivisionError",
         "rb._context.prompt",
     ):

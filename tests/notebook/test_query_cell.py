@@ -141,7 +141,7 @@ def test_a_result_above_the_cap_ends_the_cell(connected: Shell, monkeypatch: pyt
         failed = connected.run("%%sql\nSELECT a.* FROM flights a, airlines b, airlines c")
     assert isinstance(failed.error, errors.ResultTooLarge)
     told, command = failed.output.strip().rsplit("\n", 1)
-    assert "\nThe result takes more than 1 MB (half of the memory that was free); reading" in told
+    assert "\nThe result needs more than 1 MB (half of the memory that was free); reading" in told
     assert command == "Try: %tidb_pe query 'SELECT …' --to-parquet PATH"
     assert "Traceback" not in failed.output
     assert connected.must("%%sql\nSELECT @x AS x").value["x"].tolist() == [4]
@@ -244,7 +244,7 @@ def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
         ("%%tidb_pe query --into\nSELECT 1", "--into"),
         ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
         ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
-        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "any value with a space, is put in single quotes"),
+        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "a value with spaces, in single quotes"),
         ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
         (
             "%%tidb_pe query --params nowhere\nSELECT :a",
@@ -261,7 +261,7 @@ def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
         ("%%tidb_pe query nonsense\nSELECT 1", "@NAME: must be @ and a connection's name"),
         ("%%tidb_pe clusters\nSELECT 1", "only `query` works as a cell magic"),
         ("%%tidb_pe\nSELECT 1", "only `query` works as a cell magic"),
-        ("%tidb_pe query SELECT 1", "a statement, or any value with a space, is put in single quotes"),
+        ("%tidb_pe query SELECT 1", "a statement, or a value with spaces, in single quotes"),
         ("%tidb_pe query", "SQL: is missing.\nTry: %tidb_pe query -h"),
     ],
 )
@@ -318,7 +318,7 @@ def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> N
     ended.set()
     thread.join()
     assert isinstance(cell.error, errors.QueryCancelled)
-    assert "stopped here, and the server was told to stop it" in cell.output
+    assert "stopped here, and the server was asked to stop it" in cell.output
     listed = connected.must("%%tidb_pe query\nSHOW PROCESSLIST").value
     assert ENDLESS not in set(listed["Info"].dropna())
 

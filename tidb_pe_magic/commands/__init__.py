@@ -1,1 +1,1 @@
-"""What can be asked: fields, requests, the table of operations, and how commands are parsed and written."""
+"""The operations: their fields, requests and table, and how commands are parsed and written."""

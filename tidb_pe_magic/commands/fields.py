@@ -1,7 +1,7 @@
-"""How a request describes its fields, once for every skin.
+"""How a request describes its fields, once for every interface.
 
-A field's metadata holds an `Option`; parsers, forms and signatures are made from it. `Request.of` is
-the one place where typed text becomes values, so that every skin refuses the same input in the same words.
+A field's metadata contains an `Option`; parsers, forms and signatures are derived from it. Only `Request.of`
+converts typed text to values, so every interface rejects the same input with the same message.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_COMPARED = 80  # characters; comparing takes long, and no choice is as long
-_HALF = "holds half of a character, which cannot be sent"
+_COMPARED = 80  # characters; comparing is slow, and every choice is shorter
+_HALF = "contains half of a surrogate pair, which cannot be sent"
 
 
 def format_value(value: Any) -> str:
-    """Return a field's value as it is typed, from which its rule makes the same value again."""
+    """Return a field's value as text, from which its rule reads the same value again."""
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"
     return str(value)
@@ -34,19 +34,19 @@ def format_value(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What a skin needs to know of a field.
+    """What an interface needs to know about a field.
 
     Attributes:
         help: one sentence.
-        metavar: what stands for the value in a usage line.
-        parse: text to value; raises ValueError with what would be valid.
-        write: value to the text that `parse` reads.
-        positional: given by place, not by flag.
+        metavar: the placeholder for the value in a usage line.
+        parse: converts text to a value; raises ValueError that says what would be valid.
+        write: converts a value to the text that `parse` reads.
+        positional: given by position, not by a flag.
         many: may be given more than once.
-        separator: what separates several values in one text; empty where each is given by itself.
-        choices: every valid text, where there are few; help lists them.
-        taken: Python values of these types are valid as they are.
-        listed_by: operation that lists the valid values; empty where there is none.
+        separator: separates several values in one text; empty if each value is given separately.
+        choices: every valid text, if there are few; help lists them.
+        taken: Python values of these types are valid without conversion.
+        listed_by: operation that lists the valid values; empty if there is none.
     """
 
     help: str
@@ -75,10 +75,10 @@ def option(  # noqa: PLR0913 - each is one property of the option
     taken: tuple[type, ...] = (),
     listed_by: str = "",
 ) -> Any:
-    """Declare a request's field; one without a default (`...`) has to be given.
+    """Declare a request's field; a field whose default is `...` is required.
 
-    With `choices` the text has to be one of them, unless there is another rule; they are the metavar, too,
-    unless there is another one.
+    With `choices` the text must be one of them, unless another rule is given. They are also the metavar,
+    unless another one is given.
     """
     texts = tuple(choices)
     described = Option(
@@ -100,7 +100,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Base of the requests; made by `of`, which checks each value."""
+    """Base of the requests; create one with `of`, which checks each value."""
 
     @classmethod
     def options(cls) -> dict[str, Option]:
@@ -109,19 +109,19 @@ class Request:
 
     @classmethod
     def label(cls, name: str) -> str:
-        """Return the field as it is typed: `--security-group`, or `NAME_OR_ID` for a positional one.
+        """Return the field as typed: `--security-group`, or `NAME_OR_ID` for a positional one.
 
-        A field whose flag is a word of Python's has an underscore at its end: `with_` is `--with`.
+        A field whose flag is a Python keyword ends with an underscore: `with_` is `--with`.
         """
         described = cls.options()[name]
         return described.metavar if described.positional else "--" + name.rstrip("_").replace("_", "-")
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Make a request from text or values; None stands for "not given".
+        """Create a request from text or values; None means "not given".
 
         Raises:
-            InvalidRequest: a value is not valid, or a field that has to be given is not.
+            InvalidRequest: a value is invalid, or a required field is missing.
         """
         given = {name: value for name, value in values.items() if value is not None}
         options = cls.options()
@@ -135,7 +135,7 @@ class Request:
         """Return the value of one field from text or a value.
 
         Raises:
-            InvalidRequest: it is not valid.
+            InvalidRequest: the value is invalid.
         """
         described = cls.options()[name]
         if not described.many:
@@ -157,7 +157,7 @@ class Request:
         try:
             text = str(value)
             if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError(_HALF)  # noqa: TRY301 - what `parse` raises, too
+                raise ValueError(_HALF)  # noqa: TRY301 - as `parse` does
             return described.parse(text)
         except ValueError as error:
             commands = (Suggestion(described.listed_by),) if described.listed_by else ()
@@ -169,12 +169,12 @@ def _parts(value: Any, separator: str) -> Iterable[Any]:
 
 
 def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:
-    """Return a rule: the text has to match `pattern` as a whole, and is shown where it does not.
+    """Return a rule: the whole text must match `pattern`; the message shows a text that does not.
 
     Args:
         pattern: a regular expression.
         description: what would be valid.
-        longest: characters; the clouds' IDs are far shorter, and what no API takes shall not get into a URL.
+        longest: characters; the clouds' IDs are far shorter, and longer text must not get into a URL.
     """
     compiled = re.compile(pattern)
 
@@ -189,24 +189,24 @@ def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[
 
 
 def text_up_to(longest: int) -> Callable[[str], str]:
-    """Return a rule: the text has to be of `longest` characters at most, and not be blank."""
+    """Return a rule: the text must not be blank and have at most `longest` characters."""
 
     def parse(text: str) -> str:
-        not_longer(text, longest, "no such name can be meant")
+        not_longer(text, longest, "such a long name cannot exist")
         return non_empty(text)
 
     return parse
 
 
 def not_longer(text: str, longest: int, description: str) -> None:
-    """Refuse a text of more than `longest` characters, without showing it."""
+    """Reject a text of more than `longest` characters, without showing it."""
     if len(text) > longest:
         msg = f"is longer than {longest} characters: {description}"
         raise ValueError(msg)
 
 
 def one_of(values: Iterable[str]) -> Callable[[str], str]:
-    """Return a rule: the text has to be one of `values`."""
+    """Return a rule: the text must be one of `values`."""
     allowed = tuple(values)
 
     def parse(text: str) -> str:
@@ -240,7 +240,7 @@ def count(text: str) -> int:
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Return a rule: the text has to be a whole number between `low` and `high`."""
+    """Return a rule: the text must be an integer between `low` and `high`."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and low <= int(text) <= high:
@@ -252,7 +252,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def switch(text: str) -> bool:
-    """Read the value of a flag that takes none: the skins give True."""
+    """Read the value of a switch: the interfaces pass True."""
     if text not in {"True", "False"}:
         msg = "takes no value"
         raise ValueError(msg)
@@ -260,7 +260,7 @@ def switch(text: str) -> bool:
 
 
 def non_empty(text: str) -> str:
-    """Refuse an empty text."""
+    """Reject an empty text."""
     if not text.strip():
         msg = "must not be empty"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""The first screen of help: three commands, what they are followed by, and six questions; then the groups."""
+"""The first screen of help: three commands, the next ones, and six questions; then the groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTEBOOK = f"""\
 
   %%sql
   {_SELECT}"""
-# A sandbox prints the variables to set; a command's connection ends with it, so one is saved.
+# A sandbox prints the variables to set; a command's connection closes with it, so one is saved.
 _SHELL = f"""\
   python -m tidb_pe_magic.sandbox              # in another terminal; or your own accounts: tidb-pe whoami
   tidb-pe run demo --database nycflights13     # plan, create, wait, log in
@@ -26,7 +26,7 @@ _SQL_CELL = ("%%sql", "Run SQL in a cell of its own, and return a DataFrame")
 
 
 def overview(prog: str, skin: Skin) -> str:
-    """Return the first screen: the commands of the groups that everybody needs, and the way to the others."""
+    """Return the first screen: the commands of the main groups, and where to find the others."""
     shown = available(Skin.LINE, Skin.CELL) if skin is Skin.LINE else available(skin)
     groups = {group: _rows(group, shown, skin) for group in FIRST_GROUPS}
     width = max(len(name) for rows in groups.values() for name, _ in rows)
@@ -70,7 +70,7 @@ def _questions(prog: str, skin: Skin) -> list[str]:
     ask = "%%sql, after run or connect." if skin is Skin.LINE else f"{prog} query, after connect --save."
     answers = (
         ("Does it cost?", f"The sandbox is free. An endpoint is billed per zone and hour: {prog} help costs"),
-        ("Safe to run again?", "Yes. Each command looks at what exists, and creates nothing twice."),
+        ("Safe to run again?", "Yes. Each command checks what exists and creates nothing twice."),
         ("Where do I ask?" if skin is Skin.CONSOLE else "Which cell do I ask with?", ask),
         ("Which tables are there?", f"{prog} tables"),
         ("How do I stop paying?", f"{prog} endpoints, then {prog} delete ENDPOINT_ID --yes"),
@@ -80,7 +80,7 @@ def _questions(prog: str, skin: Skin) -> list[str]:
 
 
 def group_lines(group: Group) -> list[str]:
-    """Return the group's examples as a Markdown list, in the table's order."""
+    """Return the group's examples as a Markdown list, in the order of the table."""
     return [
         f"- `%tidb_pe {operation.example.splitlines()[0]}`: {operation.summary}"
         for operation in OPERATIONS.values()

@@ -1,6 +1,6 @@
-"""Typed text to requests: one parser per operation, made from the request's fields.
+"""Convert typed text to requests: one parser per operation, built from the request's fields.
 
-No message repeats what was typed beyond a flag's name or an ID: it may be a password in the wrong place.
+Messages repeat only flag names and IDs of the typed text: the rest may be a password in the wrong place.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Option, Request
 
 _PASSWORD_FLAG = re.compile(r"(--(sql-?)?(password|passwd|pwd|pw|secret)|-p)$", re.IGNORECASE)
-# A value can follow a short flag's letter directly.
+# A value can follow the letter of a short flag directly.
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
 HELP_FLAGS = frozenset({"-h", "--help"})
 VERBOSE = "--verbose"
-"""Show a result with its details: in every command of a notebook and of the console."""
-_HELP = "show help"  # no field can have this name
+"""Show a result with its details: for every command of a notebook and of the console."""
+_HELP = "show help"  # cannot be a field name
 
 
 @dataclass(frozen=True)
 class Help:
-    """Help that was asked for, as text."""
+    """Requested help, as text."""
 
     text: str
 
@@ -49,9 +49,9 @@ class Command:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse that raises our errors instead of leaving the interpreter."""
+    """argparse that raises this package's errors instead of exiting the interpreter."""
 
-    color: bool  # argparse's own from Python 3.14 on
+    color: bool  # an attribute of argparse since Python 3.14
 
     def error(self, message: str) -> NoReturn:
         """Raise the message without the values that argparse quotes in it."""
@@ -68,14 +68,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """argparse's formatter, which would break a value such as mysql-connector at its hyphen."""
+    """argparse's formatter, except that it does not break a value such as mysql-connector at its hyphen."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def without_verbose(arguments: Sequence[str]) -> tuple[bool, list[str]]:
-    """Take `--verbose` out of the words before `--`, and tell whether it was there."""
+    """Remove `--verbose` from the words before `--`, and return whether it was there."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     left = [word for word in arguments[:end] if word != VERBOSE]
     return len(left) < end, [*left, *arguments[end:]]
@@ -88,16 +88,16 @@ def parse(
     skin: Skin,
     extra: Iterable[str] = (),
 ) -> Command | Help:
-    """Make a request from a subcommand and its options, or return the help that was asked for.
+    """Return a request from a subcommand and its options, or the requested help.
 
     Args:
         arguments: the words after the program's name.
-        prog: the program's name, as one types it.
-        skin: where it is typed.
-        extra: subcommands that are not operations, offered in suggestions.
+        prog: the program's name, as typed.
+        skin: the interface in which it is typed.
+        extra: subcommands that are not operations, offered as suggestions.
 
     Raises:
-        InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
+        InvalidRequest: a subcommand or flag is unknown, or a value is invalid.
     """
     if not arguments or arguments[0] in HELP_FLAGS:
         return Help(overview(prog, skin))
@@ -113,16 +113,16 @@ def parse(
 def parse_options(
     operation: Operation, options: Sequence[str], *, prog: str, given: Mapping[str, Any] | None = None
 ) -> Command | Help:
-    """Make the operation's request from its options, or return its help where that was asked for.
+    """Return the operation's request from its options, or the requested help.
 
     Args:
-        operation: what the options are of.
+        operation: the operation of the options.
         options: the words after the subcommand.
-        prog: the program's name, as one types it.
-        given: values of fields that come from elsewhere, such as a cell's body, and are not typed here.
+        prog: the program's name, as typed.
+        given: values of fields that come from elsewhere, such as a cell's body.
 
     Raises:
-        InvalidRequest: a flag is unknown, or a value is not valid.
+        InvalidRequest: a flag is unknown, or a value is invalid.
     """
     before_separator = options[: options.index("--")] if "--" in options else options
     if HELP_FLAGS & set(before_separator):
@@ -137,7 +137,7 @@ def parse_options(
 
 
 def _as_typed(value: Any) -> Any:
-    """Return the value; of `--flag=--` argparse takes the separator out, and leaves an empty list."""
+    """Return the value; for `--flag=--` argparse removes the separator and leaves an empty list."""
     if isinstance(value, list):
         return [_as_typed(each) for each in value] or "--"
     return value
@@ -163,7 +163,7 @@ def help_for(operation: Operation, prog: str) -> str:
 
 
 def options_help(operation: Operation, prog: str, given: Container[str] = ()) -> str:
-    """Return usage and options of an operation, without the fields that are not typed here."""
+    """Return usage and options of an operation, without the fields that are not typed."""
     return _parser(operation, prog, given).format_help().rstrip()
 
 
@@ -183,12 +183,12 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
         prog=f"{prog} {operation.name}",
         description=f"{operation.summary}.",
         allow_abbrev=False,
-        # argparse's own leaves the interpreter.
+        # argparse's own help action exits the interpreter.
         add_help=False,
         # A fixed width: help is the same in a terminal, a notebook and a test.
         formatter_class=lambda prog: _Formatter(prog, width=110, max_help_position=34),
     )
-    # From Python 3.14 on argparse colors its help for a terminal, and for FORCE_COLOR anywhere else.
+    # Since Python 3.14 argparse colors its help in a terminal, and everywhere with FORCE_COLOR.
     parser.color = False
     parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
     for field in fields(request):
@@ -212,7 +212,7 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
 
 
 def explained(field: Field[Any]) -> str:
-    """Return what a field is for, the values that it takes where there are few, and its default."""
+    """Return a field's help, its valid values if there are few, and its default."""
     described: Option = field.metadata["option"]
     values = described.choices if described.metavar != "|".join(described.choices) else ()
     listed = [f"one of {', '.join(values)}"] if values else []
@@ -227,8 +227,8 @@ def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
     if not named:
         return InvalidRequest(
             "arguments",
-            f"{operation.name} takes no further argument; a value with a space is put in single quotes, and "
-            "a flag with several values is repeated for each.",
+            f"{operation.name} takes no further argument. Put a value with spaces in single quotes, and "
+            "repeat the flag for each of several values.",
             advice=see,
         )
     flag = named[0]

@@ -1,4 +1,4 @@
-"""What people type who know other tools, and what it is called here: commands, and flags."""
+"""Commands and flags of other tools, and their names here."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ COMMANDS: Mapping[str, tuple[Suggestion, ...]] = MappingProxyType(
         "who": (Suggestion("whoami"),),
     }
 )
-"""A command of another tool, and the commands that do here what it does, the likeliest first."""
+"""A command of another tool, and the corresponding commands here, the most likely first."""
 
 FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -117,18 +117,18 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "-y": ("--yes",),
     }
 )
-"""A flag of another tool, and what it is called here; the first that the operation has is meant."""
+"""A flag of another tool, and its names here; the first that the operation has is suggested."""
 
-HOST_ADVICE = "The host comes from the endpoint. Leave it out, or examine the host by itself."
-"""What to do with `--host` where an operation has none."""
+HOST_ADVICE = "The host comes from the endpoint. Omit it, or examine the host by itself."
+"""Advice on `--host` for an operation that has no such flag."""
 
 
 def commands(name: str, known: Collection[str]) -> tuple[Suggestion, ...]:
-    """Return what is meant by a command of another tool, as far as it is `known` here."""
+    """Return the commands for a command of another tool, if they are `known` here."""
     meant = COMMANDS.get(name.lower(), ())
     return tuple(each for each in meant if each.operation == SQL or each.operation in known)
 
 
 def flag(typed: str, known: Collection[str]) -> str:
-    """Return the flag that is meant by one of another tool; empty where the operation has none of them."""
+    """Return the flag for one of another tool; empty if the operation has none of them."""
     return next((each for each in FLAGS.get(typed, ()) if each in known), "")

@@ -1,4 +1,4 @@
-"""The one table of operations: magic, form, console, help and documentation iterate it."""
+"""The table of operations: magic, form, console, help and documentation use it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Step(Protocol):
     """The function of a tutorial step."""
 
     def __call__(self, context: Context, request: Request, on_event: EventHook) -> Result:
-        """Look at what is there, do what is missing, and return what is there now."""
+        """Read the current state, do what is missing, and return the new state."""
 
 
 class Skin(StrEnum):
-    """Where an operation can be called."""
+    """An interface in which an operation can be called."""
 
     LINE = "line"
     """`%tidb_pe NAME` in a notebook or an IPython terminal."""
@@ -38,7 +38,7 @@ class Skin(StrEnum):
 
 
 class Group(StrEnum):
-    """What an operation is for: its heading in the help; the value is the topic that lists the group."""
+    """The group of an operation: its heading in the help; the value is the topic that lists the group."""
 
     START = "start"
     ASK = "ask"
@@ -67,7 +67,7 @@ _TITLES = {
     Group.PLATFORM: "Platform",
 }
 FIRST_GROUPS = (Group.START, Group.ASK, Group.CLEAN_UP)
-"""What the first screen of help shows; each other group is a topic of its own."""
+"""The groups on the first screen of help; each other group is a separate topic."""
 
 
 _USUAL = frozenset({Skin.LINE, Skin.CONSOLE, Skin.PYTHON})
@@ -80,14 +80,14 @@ class Operation:
     Attributes:
         name: subcommand.
         request: its request class.
-        target: `module:function`, imported by the first call; empty where the notebook alone carries it out.
-        group: what it is for.
+        target: `module:function`, imported at the first call; empty if only the notebook implements it.
+        group: the group in the help.
         summary: one line, in the imperative.
-        tutorial: the steps of the tutorial that it does; empty where it has none.
+        tutorial: the steps of the tutorial that it covers; may be empty.
         mutates: it can change something in a cloud.
-        example: a command as one types it; what follows its first line is a cell's body.
-        skins: where it exists.
-        elsewhere: why it does not exist in a skin, and what to do there.
+        example: a command as typed; the lines after the first are a cell's body.
+        skins: the interfaces that have it.
+        elsewhere: why an interface does not have it, and what to do there.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Operation:
 
     @property
     def method(self) -> str:
-        """The method of `Runbook` that is this operation."""
+        """The `Runbook` method of this operation."""
         return self.name.replace("-", "_")
 
     def resolve(self) -> Step:
@@ -131,7 +131,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.ClusterRequest,
             target=_STEPS + "clusters:cluster",
             group=Group.STEPS,
-            summary="Take note of a cluster's service name, zones, region and port",
+            summary="Select a cluster, and show its service name, zones, region and port",
             tutorial="1.2-1.4",
             example="cluster demo",
         ),
@@ -158,7 +158,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.PlanRequest,
             target=_STEPS + "plan:plan",
             group=Group.STEPS,
-            summary="Show what create would make and bill, with the API's dry run",
+            summary="Show what create would create and bill, with the API's dry run",
             tutorial="2.1-2.8",
             example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
         ),
@@ -167,7 +167,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.CreateRequest,
             target=_STEPS + "create:create",
             group=Group.STEPS,
-            summary="Make the endpoint, or adopt the one that exists for this service and VPC",
+            summary="Create the endpoint, or adopt the existing one for this service and VPC",
             tutorial="2.1-2.8",
             example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
             mutates=True,
@@ -186,7 +186,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.AuthorizeRequest,
             target=_STEPS + "authorize:authorize",
             group=Group.STEPS,
-            summary="Show the rule that allows the endpoint, where the cluster has Authorized Networks",
+            summary="Show the rule that allows the endpoint, if the cluster has Authorized Networks",
             tutorial="3",
             example="authorize",
         ),
@@ -204,7 +204,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.ConnectionsRequest,
             target=_STEPS + "connections:connections",
             group=Group.CONNECTIONS,
-            summary="List the open connections, and those that connect --save has saved",
+            summary="List the open and the saved connections",
             tutorial="",
             example="connections",
         ),
@@ -232,7 +232,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.TablesRequest,
             target=_STEPS + "tables:tables",
             group=Group.ASK,
-            summary="List databases and tables; of one table its columns, indexes and first rows",
+            summary="List databases and tables, or show one table's columns, indexes and first rows",
             tutorial="",
             example="tables",
         ),
@@ -250,7 +250,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.SqlUserRequest,
             target=_STEPS + "sql_users:sql_user",
             group=Group.CONNECTIONS,
-            summary="Make, list or delete SQL users, or rotate a password, which is kept and never shown",
+            summary="Create, list or delete SQL users, or rotate a password, which is stored and never shown",
             tutorial="",
             example="sql-user create analyst --role readonly",
             mutates=True,
@@ -260,7 +260,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.DoctorRequest,
             target=_STEPS + "doctor:doctor",
             group=Group.CLEAN_UP,
-            summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
+            summary="Examine name, network, port, TLS and login, and show the cause of the first failure",
             tutorial="",
             example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
         ),
@@ -269,7 +269,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.DisconnectRequest,
             target=_STEPS + "disconnect:disconnect",
             group=Group.CONNECTIONS,
-            summary="Close a connection and take it from jupysql",
+            summary="Close a connection and remove it from jupysql",
             tutorial="",
             example="disconnect --alias tidb",
             skins=frozenset({Skin.LINE, Skin.PYTHON}),
@@ -280,7 +280,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.StatusRequest,
             target=_STEPS + "status:status",
             group=Group.START,
-            summary="Show each step's state as the clouds have it now, and the next command",
+            summary="Show each step's current state in the clouds, and the next command",
             tutorial="all",
             example="status",
         ),
@@ -298,7 +298,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.DeleteRequest,
             target=_STEPS + "delete:delete",
             group=Group.CLEAN_UP,
-            summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
+            summary="Delete an endpoint: first its zones, then the endpoint; wait until it is deleted",
             tutorial="",
             example="delete ep-t4nabc123 --yes",
             mutates=True,
@@ -308,7 +308,7 @@ OPERATIONS: dict[str, Operation] = {
             request=sql.RunRequest,
             target=_STEPS + "run:run",
             group=Group.START,
-            summary="Show the plan, then do every step in order, skipping what is done",
+            summary="Show the plan, then do every step in order, skipping finished steps",
             tutorial="all",
             example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
             mutates=True,
@@ -318,7 +318,7 @@ OPERATIONS: dict[str, Operation] = {
             request=fleet.FleetRequest,
             target=_STEPS + "fleet.actions:fleet",
             group=Group.PLATFORM,
-            summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
+            summary="Plan, create, check or delete the endpoints of many clusters and VPCs, listed in a file",
             tutorial="2.1-2.9",
             example="fleet init fleet.toml",
             mutates=True,
@@ -328,7 +328,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.WhoamiRequest,
             target=_STEPS + "whoami:whoami",
             group=Group.PLATFORM,
-            summary="Show which key comes from where, whether it works, and what is left of the rate limit",
+            summary="Show the source of each key, whether it works, and what is left of the rate limit",
             tutorial="",
             example="whoami",
         ),
@@ -337,7 +337,7 @@ OPERATIONS: dict[str, Operation] = {
             request=cloud.PermissionsRequest,
             target=_STEPS + "permissions:permissions",
             group=Group.PLATFORM,
-            summary="Show the least RAM policy that the access key's owner needs, as JSON",
+            summary="Show the minimal RAM policy for the access key's owner, as JSON",
             tutorial="",
             example="permissions --clean-up",
         ),
@@ -373,7 +373,7 @@ OPERATIONS: dict[str, Operation] = {
             request=notebook.FormRequest,
             target="",
             group=Group.START,
-            summary="Show the steps as a form of widgets, each with the command that does the same",
+            summary="Show the steps as a form of widgets, each with its command",
             tutorial="all",
             example="form create --cluster demo",
             skins=frozenset({Skin.LINE}),
@@ -384,7 +384,7 @@ OPERATIONS: dict[str, Operation] = {
             request=notebook.SandboxRequest,
             target="",
             group=Group.PLATFORM,
-            summary="Start, stop or look at embedded clouds with real data, without an account",
+            summary="Start, stop or check the embedded clouds with real data; no account needed",
             tutorial="",
             example="sandbox start",
             skins=frozenset({Skin.LINE}),
@@ -395,5 +395,5 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def available(*skins: Skin) -> dict[str, Operation]:
-    """Return the operations that exist in one of these skins."""
+    """Return the operations that exist in one of these interfaces."""
     return {name: operation for name, operation in OPERATIONS.items() if operation.skins & set(skins)}

@@ -1,4 +1,4 @@
-"""A typed line cut into its words, as a shell does it; a path of Windows keeps its backslashes."""
+"""Splits a typed line into words, as a shell does; a Windows path keeps its backslashes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import re
 
 from tidb_pe_magic.errors import InvalidRequest
 
-# What a path of Windows begins with, alone or as the value of `--flag=`.
+# The beginning of a Windows path, alone or as the value of `--flag=`.
 _DRIVE = re.compile(r"(?:--[\w-]+=)?[A-Za-z]:")
 _SHARE = re.compile(r"\\\\[\w.?]")
 _FLAG = re.compile(r"(?:--[\w-]+=)?")
 _BLANKS = frozenset(" \t\r\n")
-# What means something to a shell, so that a backslash before it takes that meaning away.
+# Characters with a meaning in a shell; a backslash before one removes that meaning.
 _SPECIAL = frozenset("\\'\"#$&*?!|;<>()[]{}~`")
 
 
 def words(line: str) -> list[str]:
     r"""Split a line as a shell does; a word that begins with # begins a comment.
 
-    A backslash takes the meaning from a blank, a quote or another sign of the shell. Before any other
-    character, and everywhere in an unquoted path such as `C:\data\out.csv` or `\\server\share`, it stands for
-    itself.
+    A backslash escapes a space, a quote or another special character of the shell. Before any other
+    character, and everywhere in an unquoted path such as `C:\data\out.csv` or `\\server\share`, it is an
+    ordinary character.
 
     Raises:
-        InvalidRequest: a quote is not closed, or a path of Windows has a blank that is not in quotes.
+        InvalidRequest: a quote is not closed, or a Windows path has an unquoted space.
     """
     return _Line(line).words()
 
@@ -89,13 +89,13 @@ class _Line:
         return text
 
     def _escaped(self, word: str, *, windows: bool) -> str:
-        """Return what a backslash outside quotes stands for, with what it escapes."""
+        """Return the meaning of a backslash outside quotes, together with the character that it escapes."""
         following = self._char(1)
         if windows:
             if following in _BLANKS:
                 raise InvalidRequest(
                     "quotes",
-                    "a path of Windows has a blank behind a backslash.",
+                    "this Windows path has a space after a backslash.",
                     advice=r"Put the path in single quotes: 'C:\Program Files\out.csv'.",
                 )
             share = self._begins_share(word)
@@ -108,4 +108,4 @@ class _Line:
 
 
 def _not_closed() -> InvalidRequest:
-    return InvalidRequest("quotes", "a quote is opened and not closed.")
+    return InvalidRequest("quotes", "a quote is not closed.")

@@ -1,4 +1,4 @@
-"""Requests to typed text: what `parser` reads, written."""
+"""Requests to typed text: the inverse of `parser`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PROG = "%tidb_pe"
 
 
 def cell(name: str, request: Request, body: str, *, prog: str = f"%{PROG}") -> str:
-    """Return the cell that does the operation `name`: a line without the field `body`, which is below it."""
+    """Return the cell of the operation `name`: a line without the field `body`, which follows below it."""
     return command(name, request, prog=prog, without=(body,)) + f"\n{getattr(request, body)}"
 
 
 def command(name: str, request: Request, *, prog: str = PROG, without: Collection[str] = ()) -> str:
-    """Return the line that does the operation `name` with this request; defaults are left out.
+    """Return the command line of the operation `name` with this request; defaults are omitted.
 
     Args:
         name: the operation's.
-        request: what is written.
-        prog: the program's name, as one types it.
-        without: fields that are left out.
+        request: the request to write.
+        prog: the program's name, as typed.
+        without: fields to omit.
     """
     return typed(prog, suggestion(name, request, without=without))
 
 
 def suggestion(name: str, request: Request, *, without: Collection[str] = ()) -> Suggestion:
-    """Return the operation `name` with this request as data; defaults are left out."""
+    """Return the operation `name` with this request as data; defaults are omitted."""
     flags: list[str] = []
     positional: list[str] = []
     options = request.options()
@@ -47,7 +47,7 @@ def suggestion(name: str, request: Request, *, without: Collection[str] = ()) ->
             positional += texts
         else:
             flags += _flags(request.label(field.name), value, texts)
-    # After the separator nothing is taken for a flag.
+    # After the separator, nothing is taken as a flag.
     separator = ["--"] if any(text.startswith("-") for text in positional) else []
     words = [*flags, *separator, *positional] if separator else [*positional, *flags]
     return Suggestion(name, *words)
@@ -58,6 +58,6 @@ def _flags(flag: str, value: Any, texts: list[str]) -> Iterator[str]:
         if value is True:
             yield flag
         elif text.startswith("-"):
-            yield f"{flag}={text}"  # apart from its flag it would be taken for another one
+            yield f"{flag}={text}"  # as a separate word, it would be taken as another flag
         else:
             yield from (flag, text)

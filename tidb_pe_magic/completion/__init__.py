@@ -1,1 +1,1 @@
-"""Completion: the names that the kernel knows, and the shells' scripts."""
+"""Completion of the names that the kernel knows, and completion scripts for shells."""

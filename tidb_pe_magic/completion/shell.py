@@ -1,8 +1,4 @@
-"""Completion scripts for bash and zsh, written from the table of operations; they start no Python.
-
-They are not generated with shtab: its bash script cannot complete `@NAME`, because bash splits words at
-an `@`, and it offers flags only after a `-`, not beside the names at an empty word.
-"""
+"""Completion scripts for bash and zsh, generated from the table of operations; they do not start Python."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Option
     from tidb_pe_magic.commands.table import Operation
 
-# Only plain names are offered: bash expands what it is given as words.
+# Only plain names are offered: bash expands the words that it receives.
 _NAMES = """\
 {function}_saved() {{
     {null_glob}
@@ -51,7 +47,7 @@ _BASH = """\
 {names}{function}() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words=
     COMPREPLY=()
-    # Bash takes an @ for a word of its own, and replaces it together with what is behind it.
+    # Bash treats @ as a separate word, and replaces it together with the text after it.
     case $previous in @) current=@$current previous=${{COMP_WORDS[COMP_CWORD-2]}} ;; esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         {commands}
@@ -84,19 +80,19 @@ _ZSH = """\
 
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
-# The functions of the script, and their arguments, that list the names of a kind.
+# The script's functions that list the names of a kind, with their arguments.
 _LISTS = {ValueKind.SAVED: "saved @", ValueKind.CONNECTION: "saved", ValueKind.PROFILE: "profiles"}
 _NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What a word can become.
+    """The possible completions of a word.
 
     Attributes:
-        words: fixed ones.
-        names: the function of the script that lists further ones, and its argument; empty for none.
-        files: names of files instead.
+        words: fixed words.
+        names: the function of the script that lists further words, and its argument; empty for none.
+        files: file names instead.
     """
 
     words: tuple[str, ...] = ()
@@ -111,13 +107,13 @@ _PROFILES = Offer(names=_LISTS[ValueKind.PROFILE])
 
 
 def script(shell: str, prog: str, *, own: Words, common: Callable[[str], Words]) -> str:
-    """Return the completion script of a program over the table of operations.
+    """Return the completion script of a program for the table of operations.
 
     Args:
         shell: bash or zsh.
         prog: the program's name.
-        own: subcommands that are no operations, each with its words.
-        common: returns, for an operation's name, the flags of the program itself, each with its words.
+        own: subcommands that are not operations, each with its words.
+        common: returns the program's own flags for an operation's name, each with its words.
     """
     operations = available(Skin.CONSOLE).values()
     cases = [
@@ -143,7 +139,7 @@ SHELLS = ("bash", "zsh")
 
 
 def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
-    """Yield what can stand before the word, and what that can become."""
+    """Yield each context of a word, and the word's completions there."""
     described = flags(operation)
     for flag, option in described.items():
         if option.metavar:
@@ -171,7 +167,7 @@ def _values(name: str, option: Option, operation: Operation) -> Offer:
 
 
 def _quoted(path: str) -> str:
-    """Return the path as it stands between double quotes."""
+    """Return the path escaped for double quotes."""
     return "".join(f"\\{character}" if character in '"\\$`' else character for character in path)
 
 

@@ -1,4 +1,4 @@
-"""What a half-typed word of a SQL statement can become, of the names that are known."""
+"""Completions of a half-typed word in a SQL statement, from the known names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.schema.names import SchemaNames
 
 MOST = 300
-"""Words that are offered; a list of more helps nobody."""
+"""Maximum number of completions; a longer list does not help."""
 
 _QUALIFIER = r"(?:(?P<qualifier>(?:`[^`]*`|[^\W\d][\w$]*)(?:\.(?:`[^`]*`|[\w$]+))?)\.)?"
 _TYPED = re.compile(_QUALIFIER + r"(?P<word>[\w$]*)\Z")
@@ -49,7 +49,7 @@ _CLAUSES = frozenset(
     }
 )
 _BEFORE_DATABASE = frozenset({"USE", "DATABASE", "SCHEMA"})
-# Fewest letters with which a column is looked for in every table of the database.
+# Minimum letters before columns of every table of the database are searched.
 _ENOUGH = 2
 _KEYWORDS_TEXT = """
 SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT OFFSET JOIN LEFT RIGHT INNER CROSS ON USING AS DISTINCT
@@ -72,7 +72,7 @@ _KEYWORDS, _FUNCTIONS = _KEYWORDS_TEXT.split(), _FUNCTIONS_TEXT.split()
 
 
 class Kind(StrEnum):
-    """What a word is, as front ends mark it."""
+    """Kind of a word, in the terms of front ends."""
 
     DATABASE = "module"
     TABLE = "class"
@@ -86,18 +86,18 @@ _NO_NAMES = frozenset({Kind.KEYWORD, Kind.FUNCTION})
 
 
 class Word(NamedTuple):
-    """A word that is offered, as it is to be inserted."""
+    """A completion, in the form in which it is inserted."""
 
     text: str
     kind: Kind
 
 
 Named = tuple[str, Kind]
-"""A name as it is, and what it is."""
+"""A name, unquoted, and its kind."""
 
 
 class Completion(NamedTuple):
-    """What is typed of a word, what it can become, and the tables whose columns could be offered."""
+    """The typed part of a word, its completions, and the tables whose columns could be offered."""
 
     typed: str
     words: list[Word]
@@ -105,12 +105,12 @@ class Completion(NamedTuple):
 
 
 def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Completion | None:
-    """Return what can stand at a place of a statement; None where nothing of SQL can, as in a string.
+    """Return the completions at a position in a statement; None where SQL does not apply, as in a string.
 
     Args:
         sql: the statement, or several.
-        cursor: the place.
-        names: that are known.
+        cursor: the position.
+        names: the known names.
         current: the current database; empty for none.
     """
     before = sql[:cursor]
@@ -122,18 +122,14 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
     word, qualifier = found["word"], found["qualifier"]
     left = _statement(pieces(before[: found.start()]), last=True)
     rest = _statement(pieces(" " + sql[cursor + len(_rest(sql[cursor:])) :]), last=False)
-    # What is typed stands for a name: `FROM f. WHERE` would otherwise have an alias.
-    typed = (
-        [*left, *pieces(before[found.start() :])]
-        if qualifier is None
-        else [*left, StatementToken(("?",), "?", 0)]
-    )
-    known = _StatementNames(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
+    # The typed word takes the place of a name: otherwise `FROM f. WHERE` would have an alias.
+    typed = [*left, *pieces(before[found.start() :])] if qualifier is None else [*left, Piece(("?",), "?", 0)]
+    known = _Known(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
     offered = known.behind(qualifier) if qualifier else known.here(left, word)
     start = bare(word).lstrip("`").lower()
     words: dict[str, Word] = {}
     for name, kind in offered:
-        # Of ten thousand names only those that are offered are written: a keystroke waits for this.
+        # Only the offered names are written, not all of ten thousand: a keystroke waits for this.
         if name.lower().startswith(start):
             text = name if kind in _NO_NAMES else written(name)
             words.setdefault(text.lower(), Word(text, kind))
@@ -143,13 +139,13 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
 
 
 def _rest(text: str) -> str:
-    """Return the rest of the word that the cursor stands in."""
+    """Return the part of the word after the cursor."""
     found = re.match(r"[\w$]*`?", text)
     return found.group() if found else ""
 
 
-def _statement(found: Sequence[StatementToken], *, last: bool) -> list[StatementToken]:
-    """Return the pieces of the last statement, or of the first one."""
+def _statement(found: Sequence[Piece], *, last: bool) -> list[Piece]:
+    """Return the tokens of the last statement, or of the first one."""
     ends = [place for place, piece in enumerate(found) if piece.text == ";"]
     if not ends:
         return list(found)
@@ -157,7 +153,7 @@ def _statement(found: Sequence[StatementToken], *, last: bool) -> list[Statement
 
 
 class _StatementNames:
-    """The names that mean something in one statement."""
+    """The names that one statement defines."""
 
     def __init__(
         self, names: SchemaNames, current: str, found: Sequence[Reference], common: Sequence[str]
@@ -185,8 +181,8 @@ class _StatementNames:
         if self._names.has_table(self._current, name):
             yield from self._columns(self._current, name)
 
-    def here(self, left: Sequence[StatementToken], word: str) -> Iterator[Named]:
-        """Yield what can stand behind these pieces."""
+    def here(self, left: Sequence[Piece], word: str) -> Iterator[Named]:
+        """Yield what can follow these tokens."""
         last = left[-1].word if left else ""
         if last == "EXISTS" and len(left) > 1 and "IF" in {piece.word for piece in left[-3:]}:
             last = "TABLE"
@@ -223,8 +219,8 @@ class _StatementNames:
         yield from ((name, Kind.COLUMN) for name in columns)
 
 
-def _clause(left: Sequence[StatementToken]) -> str:
-    """Return the word that begins the clause at the end of these pieces, outside of parentheses."""
+def _clause(left: Sequence[Piece]) -> str:
+    """Return the word that begins the clause at the end of these tokens, outside of parentheses."""
     depth = 0
     for piece in reversed(left):
         depth += (piece.text == ")") - (piece.text == "(")

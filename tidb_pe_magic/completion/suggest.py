@@ -1,4 +1,4 @@
-"""What a half-typed command can become, of the words and names that this machine knows; no cloud is asked."""
+"""Completions of a half-typed command, from words and names on this machine; they do not call a cloud."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _SEEN = frozenset({"cluster", "vpc", "security_group", "endpoint"})
 
 
 class ValueKind(Enum):
-    """What a value is, for whoever completes it."""
+    """Kind of a value, for completion."""
 
-    CHOICE = auto()  # of the option's own
+    CHOICE = auto()  # one of the option's choices
     FILE = auto()
     CONNECTION = auto()  # open or saved
     SAVED = auto()  # a saved connection or a connection file, after an @
     PROFILE = auto()  # of ticloud's
     SQL_USER = auto()
-    SEEN = auto()  # a cluster, a VPC, a security group or an endpoint, as this kernel has seen it
+    SEEN = auto()  # a cluster, a VPC, a security group or an endpoint that this kernel has listed
     DATABASE = auto()
     TABLE = auto()  # or a database
-    FRAME = auto()  # of the notebook; in a shell a file
+    FRAME = auto()  # a DataFrame of the notebook; in a shell, a file
     OTHER = auto()
 
 
-# By the metavars of what is a file's name, or a frame's.
+# By metavar: values that are file names or DataFrames.
 _NAMED = {"PATH": ValueKind.FILE, "FILE": ValueKind.FILE, "FRAME": ValueKind.FRAME}
 
 
 def kind(name: str, option: Option, operation: Operation) -> ValueKind:
-    """Return what the value of an option is; `name` is the field's, or the flag's without dashes."""
+    """Return the kind of an option's value; `name` is the field's, or the flag's without dashes."""
     if option.choices:
         return ValueKind.CHOICE
     if option.metavar in _NAMED:
@@ -65,13 +65,13 @@ def kind(name: str, option: Option, operation: Operation) -> ValueKind:
 def following(
     operation: Operation, before: Sequence[str], environ: Mapping[str, str], known: KnownNames | None = None
 ) -> list[str]:
-    """Return the words that can follow.
+    """Return the possible next words.
 
     Args:
         operation: the command.
-        before: whole words between the command and the word that is typed.
+        before: complete words between the command and the word at the cursor.
         environ: the environment.
-        known: the names that this kernel has seen.
+        known: the names that this kernel has listed.
     """
     described = flags(operation)
     last = described.get(before[-1]) if before else None
@@ -123,12 +123,12 @@ def _values(  # noqa: PLR0913 - what decides a value
 
 
 def _alias(before: Sequence[str]) -> str | None:
-    """Return the connection that the command names."""
+    """Return the connection that the command uses."""
     return next((value for flag, value in pairwise(before) if flag == "--alias"), None)
 
 
 def _schema(known: KnownNames | None, alias: str | None, *, tables: bool) -> list[str]:
-    """Return the databases of a connection's server, after the tables of its current one and the others."""
+    """Return the tables of the current database, then the others, then the databases of the server."""
     record = known.connection(alias) if known else None
     if record is None:
         return []

@@ -1,4 +1,4 @@
-"""One frozen dataclass per operation: parser, form and signature are made from it."""
+"""One frozen dataclass per operation; parser, form and signature are derived from it."""
 
 from __future__ import annotations
 

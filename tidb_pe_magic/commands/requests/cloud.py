@@ -1,4 +1,4 @@
-"""What the clouds are asked: clusters, networks and endpoints, keys and their permissions."""
+"""Requests to the clouds: clusters, networks and endpoints, keys and their permissions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HelpRequest(Request):
     """Explain a topic."""
 
     topic: str | None = option(
-        "what to explain; without it the topics are listed",
+        "topic to explain; without it, list the topics",
         metavar="TOPIC",
         positional=True,
         choices=TOPICS,
@@ -41,8 +41,8 @@ class WhoamiRequest(Request):
     """Show whose keys are used."""
 
     profile: str | None = option(
-        "ticloud profile to use from now on in this kernel, before every other place; "
-        "default: as the environment says",
+        "ticloud profile to use from now on in this kernel; takes precedence over every other source; "
+        "default: from the environment",
         metavar="NAME",
         parse=text_up_to(128),
     )
@@ -50,7 +50,7 @@ class WhoamiRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterRequest(Request):
-    """Take note of a cluster."""
+    """Select a cluster."""
 
     cluster: str = option(
         "name or ID of the cluster", default=..., metavar="NAME_OR_ID", parse=cluster_name, positional=True
@@ -62,7 +62,7 @@ class ClusterStep(Request):
     """Base of the steps that concern one cluster."""
 
     cluster: str | None = option(
-        "name or ID of the cluster; default: the last one named in this kernel, then TIDB_PE_CLUSTER",
+        "name or ID of the cluster; default: the last one used in this kernel, then TIDB_PE_CLUSTER",
         metavar="NAME_OR_ID",
         parse=cluster_name,
     )
@@ -92,7 +92,7 @@ class VerifyRequest(ClusterStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement(Request):
-    """Where the endpoint shall be, and what it is called."""
+    """The place and the name of the endpoint."""
 
     vpc: str | None = option(
         "ID of the VPC; default: this notebook's, the only usable one, or the one that has an endpoint",
@@ -135,14 +135,14 @@ class ExportRequest(Placement, ClusterStep):
     """Write the endpoint as infrastructure as code."""
 
     format: str = option(
-        "what to write",
+        "format to write",
         default=...,
         metavar="FORMAT",
         positional=True,
         choices=EXPORT_FORMATS,
     )
     endpoint: str | None = option(
-        "ID of an endpoint that exists; default: the one that plan would adopt, else what create would make",
+        "ID of an existing endpoint; default: the one that plan would adopt, else what create would create",
         metavar="ID",
         parse=endpoint_id,
         listed_by="endpoints",
@@ -157,21 +157,21 @@ class ExportRequest(Placement, ClusterStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Resolve(Request):
-    """Whether to go on where the preflight says stop."""
+    """Whether to continue if the preflight reports a blocking problem."""
 
-    force: bool = option("go on even though the preflight says stop", default=False, parse=switch)
+    force: bool = option("continue even if the preflight reports a problem", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateRequest(Resolve, Placement, ClusterStep):
-    """Make the endpoint, or adopt the one that exists."""
+    """Create the endpoint, or adopt the existing one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience(Request):
     """How long to wait."""
 
-    timeout: float = option("seconds to wait at most", default=600.0, metavar="S", parse=seconds)
+    timeout: float = option("maximum number of seconds to wait", default=600.0, metavar="S", parse=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ class EndpointsRequest(ClusterStep):
     """List the endpoints of a cluster, or of a region."""
 
     region: str | None = option(
-        "list all endpoints created here in this region, also those of deleted clusters; not with --cluster",
+        "list all endpoints created here in this region, also of deleted clusters; not with --cluster",
         metavar="REGION",
         parse=region_id,
     )
@@ -202,22 +202,22 @@ class EndpointsRequest(ClusterStep):
 
 @dataclass(frozen=True, kw_only=True)
 class PermissionsRequest(Request):
-    """Show what the access key's owner has to be allowed."""
+    """Show the permissions that the access key's owner needs."""
 
     cluster: str | None = option(
-        "name or ID of the cluster whose region the policy is for; default: the last one named, "
+        "name or ID of the cluster whose region the policy is for; default: the last one used, "
         "else every region",
         metavar="NAME_OR_ID",
         parse=cluster_name,
     )
-    clean_up: bool = option("allow deletion too", default=False, parse=switch)
+    clean_up: bool = option("include the permissions to delete", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRequest(Request):
     """Show the journal."""
 
-    limit: int = option("entries to show at most, the latest ones", default=20, metavar="N", parse=count)
+    limit: int = option("maximum number of entries, the latest ones", default=20, metavar="N", parse=count)
     queries: bool = option(
         "show the queries of this kernel instead, with their rows, seconds and Request Units",
         default=False,
@@ -238,12 +238,10 @@ class DeleteRequest(Patience, ClusterStep):
         positional=True,
     )
     region: str | None = option(
-        "the endpoint's region, instead of a cluster in it: also where its cluster is gone",
+        "the endpoint's region, instead of a cluster in it; works even if the cluster is deleted",
         metavar="REGION",
         parse=region_id,
     )
-    yes: bool = option("really delete it", default=False, parse=switch)
+    yes: bool = option("confirm the deletion", default=False, parse=switch)
     adopted: bool = option("delete it even if it was not created here", default=False, parse=switch)
-    shared: bool = option(
-        "delete it even though it serves other ACTIVE clusters", default=False, parse=switch
-    )
+    shared: bool = option("delete it even if it serves other ACTIVE clusters", default=False, parse=switch)

@@ -1,4 +1,4 @@
-"""What is done to many clusters and VPCs at once."""
+"""Requests that concern many clusters and VPCs at once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MOST_PARALLEL = 16
 
 @dataclass(frozen=True, kw_only=True)
 class FleetRequest(Resolve, Patience):
-    """Plan, make, look at or delete the endpoints that a file lists."""
+    """Plan, create, check or delete the endpoints that a file lists."""
 
     action: str = option(
-        "what to do: init writes a template of the file",
+        "what to do; init writes a template of the file",
         default=...,
         metavar="ACTION",
         positional=True,
@@ -27,15 +27,15 @@ class FleetRequest(Resolve, Patience):
         "TOML file of the fleet", default=..., metavar="FILE", parse=file_path, positional=True
     )
     parallel: int = option(
-        "rows to work on at a time, 4 unless given",
+        "rows to process at a time; default: 4",
         default=4,
         metavar="N",
         parse=whole_number(1, _MOST_PARALLEL),
     )
-    yes: bool = option("really delete the endpoints", default=False, parse=switch)
+    yes: bool = option("confirm the deletion of the endpoints", default=False, parse=switch)
     adopted: bool = option("also delete endpoints that were not created here", default=False, parse=switch)
     shared: bool = option(
-        "delete those that also serve ACTIVE clusters that none of their rows names",
+        "also delete endpoints that serve ACTIVE clusters outside their rows",
         default=False,
         parse=switch,
     )

@@ -1,4 +1,4 @@
-"""What only a notebook can be asked for: the form, and the sandbox beside the kernel."""
+"""Requests that only a notebook supports: the form, and the sandbox in the kernel's machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FormRequest(ClusterStep):
     """Show the form."""
 
     step: str | None = option(
-        "one step alone; default: all three",
+        "only this step; default: all three",
         positional=True,
         choices=FORM_STEPS,
     )
@@ -25,7 +25,7 @@ class FormRequest(ClusterStep):
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxRequest(Request):
-    """Start, stop or look at the sandbox."""
+    """Start, stop or check the sandbox."""
 
     action: str = option(
         "what to do",
@@ -50,12 +50,12 @@ class SandboxRequest(Request):
         parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
     fleet: str | None = option(
-        "more clusters, fleet-1 and so on, with two VPCs for them",
+        "number of additional clusters, named fleet-1 and so on, with two VPCs for them",
         metavar="N",
         parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
     exclusive: tuple[str, ...] = option(
-        "cluster, or a pattern such as 'fleet-*', with an endpoint service of its own and no user prefix; "
+        "cluster, or a pattern such as 'fleet-*', with its own endpoint service and no user prefix; "
         "repeatable; the other clusters of a region share one service",
         default=(),
         metavar="NAME",

@@ -1,4 +1,4 @@
-"""What the SQL side is asked: users, connections and queries, and the run that ends with one."""
+"""Requests to the SQL side: users, connections and queries, and the run that ends with one."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from tidb_pe_magic.model import SQL_ROLES, TlsMode
 
 @dataclass(frozen=True, kw_only=True)
 class SqlUserFields(Request):
-    """As whom to log in, and in which database."""
+    """The user to log in as, and the database."""
 
     user: str | None = option(
-        "SQL user, the cluster's prefix is added where it is missing; default: the cluster's root",
+        "SQL user; the cluster's prefix is added if it is missing; default: the cluster's root",
         metavar="U",
         parse=sql_name,
     )
     no_prefix: bool = option(
-        "leave the SQL user's name alone: add no cluster's prefix", default=False, parse=switch
+        "use the user name exactly as given, without adding the cluster's prefix", default=False, parse=switch
     )
     database: str | None = option("database to use; default: none", metavar="D", parse=sql_name)
 
@@ -67,27 +67,27 @@ class SqlUserRequest(ClusterStep):
         choices=_SQL_USER_ACTIONS,
     )
     name: str | None = option(
-        "SQL user, the cluster's prefix is added where it is missing",
+        "SQL user; the cluster's prefix is added if it is missing",
         metavar="NAME",
         parse=sql_user_name,
         positional=True,
     )
-    role: str | None = option("what a new user may do", choices=SQL_ROLES)
+    role: str | None = option("permissions of a new user", choices=SQL_ROLES)
     store: str = option(
-        "where the password is kept; auto is the keyring where there is one, else a file for its owner alone",
+        "where to store the password; auto: the keyring if available, else a file that only you can read",
         default="auto",
         choices=("auto", "keyring", "file"),
     )
-    no_prefix: bool = option("leave the name alone: add no cluster's prefix", default=False, parse=switch)
-    yes: bool = option("really delete it", default=False, parse=switch)
+    no_prefix: bool = option("use the name exactly as given, without a prefix", default=False, parse=switch)
+    yes: bool = option("confirm the deletion", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SqlTls(Request):
-    """What the server has to prove."""
+    """How the server's certificate is verified."""
 
     tls: str = option(
-        "TLS; auto verifies chain and name wherever the server offers TLS",
+        "TLS; auto verifies chain and name whenever the server offers TLS",
         default=TlsMode.AUTO.value,
         choices=TlsMode,
     )
@@ -105,10 +105,10 @@ class SqlTls(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class SqlPassword(Request):
-    """Where the password is."""
+    """Where to find the password."""
 
     password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
-        "where the password is; default: what sql-user has kept, then TIDB_PASSWORD, then a prompt",
+        "where to find the password; default: the one stored by sql-user, then TIDB_PASSWORD, then a prompt",
         metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
         parse=PasswordSource.parse,
     )
@@ -121,13 +121,13 @@ class SqlLogin(SqlTls, SqlPassword, SqlUserFields):
 
 @dataclass(frozen=True, kw_only=True)
 class Login(SqlLogin):
-    """How to log in, and what the connection is called."""
+    """How to log in, and the name of the connection."""
 
     alias: str = option(
         "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
     )
     connect_timeout: float = option(
-        "seconds until the login is given up: a cluster that is asleep wakes at it",
+        "seconds until the login is abandoned; a login wakes a paused cluster",
         default=60.0,
         metavar="S",
         parse=seconds,
@@ -175,7 +175,7 @@ class DoctorRequest(SqlLogin, EndpointStep):
     """Examine the connection stage by stage."""
 
     host: str | None = option(
-        "host to examine, without asking any cloud unless a cluster or an endpoint is named too; "
+        "host to examine; no cloud is called unless a cluster or an endpoint is given too; "
         "default: the endpoint's",
         metavar="H",
         parse=host_name,
@@ -189,10 +189,10 @@ class DoctorRequest(SqlLogin, EndpointStep):
 class ConnectionStringRequest(SqlTls, SqlUserFields, EndpointStep):
     """Write a connection for another client."""
 
-    with_: str | None = option("the client; without it they are listed", metavar="CLIENT", choices=FORMATS)
+    with_: str | None = option("the client; without it, list the clients", metavar="CLIENT", choices=FORMATS)
     alias: str | None = option(
-        "open or saved connection to take everything from that is not given; default: the one opened last, "
-        "unless a cluster or an endpoint is named",
+        "open or saved connection that provides the other values; default: the one opened last, "
+        "unless a cluster or an endpoint is given",
         metavar="A",
         parse=alias_name,
     )
@@ -203,7 +203,7 @@ class DisconnectRequest(Request):
     """Close a connection."""
 
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
-    forget: bool = option("delete the saved connection of this name, too", default=False, parse=switch)
+    forget: bool = option("also delete the saved connection of this name", default=False, parse=switch)
 
 
 _DTYPES = ("pandas", "arrow", "numpy_nullable")
@@ -212,7 +212,7 @@ _DECIMALS = ("auto", "exact", "float")
 
 @dataclass(frozen=True, kw_only=True)
 class QueryRequest(Request):
-    """Read a query's result."""
+    """Return a query's result."""
 
     profile: str | None = option(
         "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
@@ -224,16 +224,16 @@ class QueryRequest(Request):
     )
     sql: str = option("the statement", default=..., metavar="SQL", parse=non_empty, positional=True)
     params: Mapping[str, object] | Sequence[object] | None = option(
-        "values for each ? (a list) or :name (an object) in the SQL, as JSON; they are bound, never pasted",
+        "values for each ? (a list) or :name (an object) in the SQL, as JSON; always bound, never inserted",
         metavar="JSON",
         parse=sql_parameters,
         write=written_parameters,
         taken=(Mapping, Sequence),
     )
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
-    max_rows: int | None = option("read so many rows at most", metavar="N", parse=whole_number(1, 10**15))
+    max_rows: int | None = option("maximum rows to read", metavar="N", parse=whole_number(1, 10**15))
     max_memory: int | None = option(
-        "memory that the result may take; default: half of what is free", metavar="SIZE", parse=byte_size
+        "memory limit of the result; default: half of the free memory", metavar="SIZE", parse=byte_size
     )
     arrow: bool = option("return a pyarrow Table", default=False, parse=switch)
     dtypes: str = option(
@@ -242,13 +242,13 @@ class QueryRequest(Request):
         choices=_DTYPES,
     )
     decimals: str = option(
-        "DECIMAL columns: auto makes them numbers where no value loses a digit, exact never, float always",
+        "DECIMAL columns: auto converts to numbers if no value loses a digit, exact never, float always",
         default="auto",
         choices=_DECIMALS,
     )
     to_parquet: str | None = option(
-        "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
-        "whole. With --partitions: to this new directory",
+        "write the result to this Parquet file as rows arrive; an older file is replaced at the end. "
+        "With --partitions: write to this new directory",
         metavar="PATH",
         parse=file_path,
     )
@@ -258,15 +258,15 @@ class QueryRequest(Request):
         parse=file_path,
     )
     partition_on: str | None = option(
-        "integer column whose ranges are read at the same time, all as of one moment",
+        "integer column whose ranges are read in parallel, all from one snapshot",
         metavar="COLUMN",
         parse=sql_name,
     )
     partitions: int | None = option(
-        "how many ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)
+        "number of ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)
     )
     explain: bool = option(
-        "show the server's plan of the statement, as a tree, without running it", default=False, parse=switch
+        "show the server's query plan as a tree, without running the statement", default=False, parse=switch
     )
     explain_analyze: bool = option(
         "run the statement and show the plan with the rows and the time of each operator",
@@ -274,7 +274,7 @@ class QueryRequest(Request):
         parse=switch,
     )
     engine: str = option(
-        "dask: a Dask DataFrame, whose partitions its workers read",
+        "dask: return a Dask DataFrame whose workers read the partitions",
         default="pandas",
         choices=("pandas", "dask"),
     )
@@ -282,10 +282,10 @@ class QueryRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class TablesRequest(Request):
-    """Look at what the databases hold."""
+    """List the contents of the databases."""
 
     name: str | None = option(
-        "table, database.table or database; a * stands for any characters; default: every table",
+        "table, database.table or database; * matches any characters; default: every table",
         metavar="NAME",
         parse=sql_name,
         positional=True,
@@ -293,7 +293,7 @@ class TablesRequest(Request):
     alias: str = option(
         "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
     )
-    system: bool = option("list the server's own databases too", default=False, parse=switch)
+    system: bool = option("include the server's own databases", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,7 +301,7 @@ class LoadRequest(Request):
     """Load a frame into a table."""
 
     frame: object = option(
-        "DataFrame of the notebook by its variable's name, or a .csv or .parquet file",
+        "name of a notebook variable that holds a DataFrame, or a .csv or .parquet file",
         default=...,
         metavar="FRAME",
         parse=file_path,
@@ -312,12 +312,12 @@ class LoadRequest(Request):
         "table to load into, also as DATABASE.TABLE", default=..., metavar="T", parse=table_name
     )
     if_exists: str = option(
-        "where the table exists: fail, append to it, or replace it once the new one is whole",
+        "if the table exists: fail, append to it, or replace it once the new one is complete",
         default="fail",
         choices=("fail", "append", "replace"),
     )
     keys: Sequence[str] | None = option(
-        "columns of a primary or unique key, such as a,b; rows that have it already are updated, so that a "
+        "columns of a primary or unique key, such as a,b; existing rows are updated, so that a "
         "load can be repeated; a new table gets it as its primary key",
         metavar="COLUMNS",
         parse=column_names,
@@ -333,4 +333,4 @@ class LoadRequest(Request):
 class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
     """Every step in order."""
 
-    yes: bool = option("create an endpoint that is billed without asking", default=False, parse=switch)
+    yes: bool = option("create a billed endpoint without asking", default=False, parse=switch)

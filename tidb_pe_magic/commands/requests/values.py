@@ -1,4 +1,4 @@
-"""What a field's text may be: IDs, names, sizes and parameters, read and written."""
+"""Rules for the text of a field: IDs, names, sizes and parameters, read and written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidb_pe_magic.text import is_visible
 vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123")
 security_group_id = matching(r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123")
 endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123")
-# A region is a part of its APIs' host names, of which no part is longer (RFC 1035).
+# A region ID is a label in the host names of its APIs; a label has at most 63 characters (RFC 1035).
 region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
 alias_name = matching(
     r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
@@ -24,7 +24,7 @@ alias_name = matching(
 # EndpointName of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 endpoint_name = matching(
     r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}",
-    "2 to 128 letters, digits, hyphens or underscores, a letter first",
+    "must be 2 to 128 letters, digits, hyphens or underscores, starting with a letter",
 )
 _zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
 _vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123")
@@ -42,8 +42,8 @@ _LONGEST_CLUSTER = 64
 
 
 def cluster_name(text: str) -> str:
-    """Read the name or ID of a cluster; what else is no name, the list of clusters tells better."""
-    not_longer(non_empty(text), _LONGEST_CLUSTER, "no cluster has such a name or ID")
+    """Read the name or ID of a cluster; the list of clusters rejects other unknown names better."""
+    not_longer(non_empty(text), _LONGEST_CLUSTER, "a cluster cannot have such a long name or ID")
     if is_visible(text):
         return text
     msg = "contains a control or direction character, which names and IDs of clusters cannot contain"
@@ -51,10 +51,10 @@ def cluster_name(text: str) -> str:
 
 
 def host_name(text: str) -> str:
-    """Read a host name or an address; what is not one is not repeated, it may hold a password."""
+    """Read a host name or an address; the message does not repeat other text, which may be a password."""
     if _host.fullmatch(text):
         return text
-    msg = "must be a host name or an address alone, without user, password or port"
+    msg = "must be only a host name or an address, without user, password or port"
     raise ValueError(msg)
 
 
@@ -66,22 +66,22 @@ def port_number(text: str) -> int:
     raise ValueError(msg)
 
 
-# Names in SQL have at most 64 characters (MySQL's limits of identifiers), those of users fewer.
+# SQL names have at most 64 characters (MySQL's limits of identifiers); user names are shorter.
 sql_name = text_up_to(128)
 certificate_name = text_up_to(253)  # of a host (RFC 1035)
-_LONGEST_PATH = 4096  # Linux's PATH_MAX; other systems' paths are shorter unless they are written specially
+_LONGEST_PATH = 4096  # Linux's PATH_MAX; other systems' limits are lower, except for special notations
 
 
 def file_path(text: str) -> str:
     """Read the path of a file."""
-    not_longer(text, _LONGEST_PATH, "no file has such a path")
+    not_longer(text, _LONGEST_PATH, "a file path cannot be this long")
     if not text.strip() or "\0" in text:
         msg = "must be the path of a file"
         raise ValueError(msg)
     try:
         Path(text).expanduser()
     except RuntimeError:
-        msg = "begins with the home directory of a user that there is not"
+        msg = "begins with the home directory of a user that does not exist"
         raise ValueError(msg) from None
     return text
 
@@ -110,17 +110,17 @@ def written_parameters(value: object) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
 
 
-# A database's name, a dot and a table's, each of 64 characters at most, perhaps in backquotes.
+# A database name, a dot and a table name, each of at most 64 characters, maybe in backquotes.
 table_name = text_up_to(2 * 66 + 1)
 
 
 def column_names(text: str) -> tuple[str, ...]:
-    """Read names of columns with commas between them."""
+    """Read column names separated by commas."""
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         sql_name(name)
     if len(set(names)) < len(names):
-        msg = "names a column twice"
+        msg = "contains a column twice"
         raise ValueError(msg)
     return names
 
@@ -151,7 +151,7 @@ def byte_size(text: str) -> int:
 
 @dataclass(frozen=True)
 class ZoneChoice:
-    """A zone that the endpoint shall be in, and the vSwitch there if one is named; `all` is every zone."""
+    """A zone for the endpoint, and optionally the vSwitch there; `all` means every zone."""
 
     zone_id: str
     vswitch_id: str = ""
@@ -161,7 +161,7 @@ class ZoneChoice:
         """Read `ZONE`, `ZONE=VSWITCH` or `all`.
 
         Raises:
-            ValueError: with what would be valid.
+            ValueError: the text is invalid; the message says what would be valid.
         """
         zone, equals, vswitch = text.partition("=")
         if text == "all":
@@ -169,14 +169,14 @@ class ZoneChoice:
         return cls(_zone_id(zone), _vswitch_id(vswitch) if equals else "")
 
     def __str__(self) -> str:
-        """Write it as it is typed."""
+        """Return the zone as typed."""
         return f"{self.zone_id}={self.vswitch_id}" if self.vswitch_id else self.zone_id
 
 
 def saved_name(text: str) -> str:
     """Read `@NAME` or `@FILE.json`, a saved connection or a connection file; return what follows the @.
 
-    What is not one is not repeated, it may be a password.
+    The message does not repeat other text, which may be a password.
     """
     if name := _profile(text):
         return name
