@@ -1,4 +1,8 @@
-"""Completion scripts for bash and zsh, generated from the table of operations; they do not start Python."""
+"""Completion scripts for bash and zsh, generated from the table of operations; they do not start Python.
+
+They are not generated with shtab: its bash script cannot complete `@NAME`, because bash splits words at
+an `@`, and it offers flags only after a `-`, not next to the names at an empty word.
+"""
 
 from __future__ import annotations
 

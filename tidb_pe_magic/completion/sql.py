@@ -123,8 +123,12 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
     left = _statement(pieces(before[: found.start()]), last=True)
     rest = _statement(pieces(" " + sql[cursor + len(_rest(sql[cursor:])) :]), last=False)
     # The typed word takes the place of a name: otherwise `FROM f. WHERE` would have an alias.
-    typed = [*left, *pieces(before[found.start() :])] if qualifier is None else [*left, Piece(("?",), "?", 0)]
-    known = _Known(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
+    typed = (
+        [*left, *pieces(before[found.start() :])]
+        if qualifier is None
+        else [*left, StatementToken(("?",), "?", 0)]
+    )
+    known = _StatementNames(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
     offered = known.behind(qualifier) if qualifier else known.here(left, word)
     start = bare(word).lstrip("`").lower()
     words: dict[str, Word] = {}
@@ -144,7 +148,7 @@ def _rest(text: str) -> str:
     return found.group() if found else ""
 
 
-def _statement(found: Sequence[Piece], *, last: bool) -> list[Piece]:
+def _statement(found: Sequence[StatementToken], *, last: bool) -> list[StatementToken]:
     """Return the tokens of the last statement, or of the first one."""
     ends = [place for place, piece in enumerate(found) if piece.text == ";"]
     if not ends:
@@ -181,7 +185,7 @@ class _StatementNames:
         if self._names.has_table(self._current, name):
             yield from self._columns(self._current, name)
 
-    def here(self, left: Sequence[Piece], word: str) -> Iterator[Named]:
+    def here(self, left: Sequence[StatementToken], word: str) -> Iterator[Named]:
         """Yield what can follow these tokens."""
         last = left[-1].word if left else ""
         if last == "EXISTS" and len(left) > 1 and "IF" in {piece.word for piece in left[-3:]}:
@@ -219,7 +223,7 @@ class _StatementNames:
         yield from ((name, Kind.COLUMN) for name in columns)
 
 
-def _clause(left: Sequence[Piece]) -> str:
+def _clause(left: Sequence[StatementToken]) -> str:
     """Return the word that begins the clause at the end of these tokens, outside of parentheses."""
     depth = 0
     for piece in reversed(left):

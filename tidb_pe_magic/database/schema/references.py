@@ -110,7 +110,7 @@ def _name(text: str, start: int) -> StatementToken:
     return StatementToken(parts, text, start)
 
 
-def references(found: Sequence[Piece]) -> list[Reference]:
+def references(found: Sequence[StatementToken]) -> list[Reference]:
     """Return the tables of a statement in order, including those of its subqueries."""
     return list(_references(found))
 
@@ -131,7 +131,7 @@ def _references(found: Sequence[StatementToken]) -> Iterator[Reference]:
             place += listed
 
 
-def _alias(found: Sequence[Piece], place: int) -> tuple[str, int]:
+def _alias(found: Sequence[StatementToken], place: int) -> tuple[str, int]:
     """Return the alias at a position, or an empty string, and the position after it."""
     if place < len(found) and found[place].word == "AS":
         place += 1
