@@ -69,7 +69,7 @@ def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) ->
 
 
 def test_a_statement_is_killed_by_all_bits_of_its_number(server: WireServer, engine: Any) -> None:
-    """KILL uses all 64 bits of CONNECTION_ID(), and the error says that the server was told to stop."""
+    """KILL uses all 64 bits of CONNECTION_ID(), and the error says that the server was asked to stop."""
     error = stopped(server, engine, UPDATE)
     assert [sql for _, sql in server.commands if "KILL" in sql] == [f"KILL QUERY {NUMBER}"]
     assert str(error) == "the query was stopped here, and the server was asked to stop it."
