@@ -169,7 +169,7 @@ def test_a_fleet_names_commands_of_the_shell(console: Console, tmp_path: Path) -
     lines = done.stdout.splitlines()
     (head,) = (number for number, line in enumerate(lines) if line.endswith("Check it alone"))
     assert lines[head + 2].endswith("tidb-pe clusters")
-    assert lines[head + 2].rindex("tidb-pe") == lines[head].index("Look")
+    assert lines[head + 2].rindex("tidb-pe") == lines[head].index("Check it")
 
 
 def test_an_export_is_the_text_alone(environment: dict[str, str], console: Console, tmp_path: Path) -> None:

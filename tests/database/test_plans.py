@@ -85,7 +85,7 @@ def test_only_a_query_is_run_for_its_plan(sql: str) -> None:
 
 def test_an_explain_is_not_explained() -> None:
     """An EXPLAIN statement is refused, and the error names the option to omit."""
-    with pytest.raises(InvalidRequest, match="Leave --explain out"):
+    with pytest.raises(InvalidRequest, match="Omit --explain"):
         explained("EXPLAIN SELECT 1", analyze=False)
     sql = "WITH c AS (SELECT REPLACE(a, 'x', 'y') FROM t) SELECT * FROM c"
     assert explained(sql, analyze=True) == f"EXPLAIN ANALYZE {sql}"

@@ -94,6 +94,6 @@ def test_an_unknown_outcome_is_not_claimed() -> None:
     assert "before it was sent" in str(Stop(statement="SELECT 1").error())
     silent = str(Stop(statement="SELECT 1", sessions=1).error())
     assert "has not answered" in silent
-    assert "told to stop it" not in silent
+    assert "asked to stop it" not in silent
     lost = Stop(statement="UPDATE t SET a = 1", sessions=1, answered=True, costs_transaction=True).error()
     assert "rolls the open transaction back" in str(lost)

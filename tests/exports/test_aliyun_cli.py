@@ -163,7 +163,7 @@ def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
     """After an answer without an endpoint ID the script runs no further command."""
     done = run(written("planned", "aliyun-cli"), lambda _: {}, tmp_path)
     assert done.code == 1
-    assert "names no endpoint" in done.errors
+    assert "contains no endpoint" in done.errors
     assert [call.operation for call in done.calls] == ["ListVpcEndpoints", "CreateVpcEndpoint"]
 
 

@@ -360,7 +360,7 @@ def test_a_pause_that_was_the_last_event_is_past() -> None:
     progress(_RETRY)
     progress.close()
     assert "Retrying" not in kernel.text
-    assert "Asked again" in kernel.text
+    assert "Retried" in kernel.text
 
 
 def test_a_notice_stays() -> None:
