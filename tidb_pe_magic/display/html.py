@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _IDENTIFIER = 30  # characters: "vpc-t4nanalytics0k3m7x"
-_UNBROKEN = 60  # characters; a longer word may have to be broken
-_LEAST_ROOM = 620  # pixels: in less a picture's words would be too small to read
+_UNBROKEN = 60  # characters; a longer word may be broken
+_LEAST_ROOM = 620  # pixels; below this width the words of a picture are too small to read
 _SHORT = 12  # characters: "not reached", "0.03 s"
-# JupyterLab's own variables follow its theme; elsewhere a colour that reads on white and on black.
+# JupyterLab's own variables follow its theme; the fallback colors are readable on white and on black.
 COLOURS: dict[Kind, str] = {
     "ok": "var(--jp-success-color1,#22863a)",
     "no": "var(--jp-error-color1,#d73a49)",
@@ -42,7 +42,7 @@ COLOURS: dict[Kind, str] = {
 }
 _BLOCK = "font-family:var(--jp-code-font-family,monospace);user-select:all"
 _HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;vertical-align:bottom"
-# No background of our own, so that the fragment looks right in light and dark themes alike.
+# No background color, so that the fragment works in light and dark themes.
 _STYLES = {
     "scroll": "overflow-x:auto",
     "table": "border-collapse:collapse;margin:.2em 0 .4em;text-align:left;font-size:inherit",
@@ -50,11 +50,11 @@ _STYLES = {
     "head": _HEAD,
     "label": f"{_HEAD};vertical-align:baseline;white-space:nowrap",
     "row": "background:none",
-    # By the baseline: the two typefaces of a row differ in height.
+    # Aligned by baseline: the two typefaces of a row differ in height.
     "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:baseline",
     "unbroken": "white-space:nowrap",
     "aside": "opacity:.65",
-    # What is too wide for the page is broken, so that no column falls off it.
+    # Break cells that are too wide, so that no column is cut off.
     "code": "white-space:inherit;overflow-wrap:anywhere;user-select:all;background:none;padding:0;"
     "color:inherit;font-size:inherit",
     "command": "white-space:pre-wrap;user-select:all;color:inherit;font-size:inherit",
@@ -75,13 +75,13 @@ _S = {name: f' style="{style}"' for name, style in _STYLES.items()}
 
 
 def as_html(view: View, *, verbose: bool = False) -> str:
-    """Return one self-contained fragment: no script, no style sheet, nothing from elsewhere.
+    """Return one self-contained fragment without scripts, style sheets or external resources.
 
     Args:
-        view: what is shown.
-        verbose: the details are unfolded.
+        view: the view.
+        verbose: unfold the details.
     """
-    # The classes keep JupyterLab from setting a dollar sign in a name as mathematics.
+    # The classes keep JupyterLab from rendering a dollar sign in a name as mathematics.
     body = "".join(_html(spelled(view, magic), verbose=verbose))
     return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{body}</div>'
 
@@ -96,7 +96,7 @@ def _code(text: str, style: str = "code") -> str:
 
 
 def _words(text: str) -> str:
-    """Keep a browser from breaking an identifier or a flag at its hyphens, and what is short at all."""
+    """Keep a browser from breaking an identifier or a flag at its hyphens, and short text anywhere."""
     line = one_line(text)
     if " " in line and len(line) <= _SHORT:
         return f"<span{_S['unbroken']}>{html.escape(line)}</span>"
@@ -109,7 +109,7 @@ def _words(text: str) -> str:
 
 
 def _listed(text: str, style: str, *, last: bool) -> str:
-    """Return one of several things to copy, its comma beside it; what fits a column is kept on one line."""
+    """Return one of several items to copy, with its comma; an item that fits a column stays on one line."""
     element = _code(text, style) + ("" if last else ",")
     if columns(text) > _IDENTIFIER or " " in text:
         return element
@@ -173,7 +173,7 @@ def _html_foot(view: View) -> Iterator[str]:
         if view.next_body:
             lines += f"\n{_words(view.next_body)}"
         foot.append(f"<div{_S['next']}>{NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
-    # Apart from the last part, to which it does not belong.
+    # Outside the last part, because it belongs to the whole view.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
 
 
@@ -182,13 +182,13 @@ def _pictures(view: View) -> Iterator[str]:
         if picture.narrow is None:
             yield f"<div{_S['picture']}>{picture.svg()}</div>"
             continue
-        # One of the two has no width, and with it no height: a page's own width decides, without a script.
+        # One of the two has width and height 0: the page's width decides, without a script.
         narrow = f'<div aria-hidden="true"{_S["narrow"]}>{picture.narrow.svg()}</div>'
         yield f"<div{_S['picture']}><div{_S['wide']}>{picture.svg()}</div>{narrow}</div>"
 
 
 def _html_table(caption: str, title: str, rows: str) -> str:
-    """Return a table; one without a caption has the view's title for those who hear the page."""
+    """Return a table; without a caption, the view's title is its label for screen readers."""
     label = f' aria-label="{_escaped(title)}"' if not caption else ""
     head = f"<caption{_S['caption']}>{_escaped(caption)}</caption>" if caption else ""
     return f"<div{_S['scroll']}><table{_S['table']}{label}>{head}{rows}</table></div>"

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import Spelling
 
 
-_WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
+_WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about as many
 _GAP = "  "
 
 
 def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False, spelling: Spelling = magic) -> str:
-    """Return aligned text of `width` columns, or wider where something to copy would have to be broken.
+    """Return aligned text of `width` columns, or wider if text to copy would have to be broken.
 
     Args:
-        view: what is shown.
+        view: the view.
         width: columns.
         verbose: show the details too.
         spelling: how commands are written.
@@ -115,7 +115,7 @@ def _text_table(table: Table, width: int) -> Iterator[str]:
 
 
 def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
-    """Return the columns' widths: the widest are narrowed first, none below its longest word."""
+    """Return the columns' widths: narrow the widest first, but none below its longest word."""
     natural = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
     least = [
         max(columns(word) for cell in column for word in cell.split(" "))
@@ -138,7 +138,7 @@ def _hanging(lead: str, words: str, width: int) -> Iterator[str]:
 
 
 def _wrapped(words: str, limit: int) -> list[str]:
-    """Break at spaces alone, so that an identifier stays in one piece."""
+    """Break only at spaces, so that identifiers are not split."""
     lines = [""]
     for word in words.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import NextCommand, Spelling
 
 Kind = Literal["ok", "no", "warn", "info", "aside", "busy", "todo"]
-"""Done, failed, needs attention, neutral, minor, in progress, not yet; red is for failed alone."""
+"""Done, failed, needs attention, neutral, minor, in progress, not yet; red is only for failed."""
 
 NOTHING = "—"
 SEPARATOR = " · "  # the facts of a line
@@ -34,25 +34,25 @@ SIGNS: dict[Kind, str] = {
 
 
 class Code:
-    """Cell of things to copy: identifiers, host names, commands."""
+    """Cell of text to copy: identifiers, host names, commands."""
 
     def __init__(self, *texts: str) -> None:
-        """Keep those that are not empty."""
+        """Keep the items that are not empty."""
         self.texts = tuple(text for text in texts if text)
 
 
 class CommandText(Code):
-    """Cell of commands as they are typed: one that is too long is broken between its words."""
+    """Cell of commands as typed: one that is too long is broken between its words."""
 
     def __init__(self, *commands: str | NextCommand) -> None:
-        """Keep the commands, which each skin writes in its own spelling."""
+        """Keep the commands, which are written in the reader's spelling later."""
         super().__init__(*(each for each in commands if isinstance(each, str)))
         self.commands = commands
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A sign and words, and a command for it; a cell, or a note under a view."""
+    """A sign with text, and an optional command; a cell, or a note under a view."""
 
     kind: Kind
     text: str = ""
@@ -64,14 +64,14 @@ Fact = tuple[str, Cell]
 
 
 class Picture(Protocol):
-    """Something drawn; what it tells is told in words beside it, too."""
+    """A drawing; its content is also in the text of the view."""
 
     @property
     def narrow(self) -> Picture | None:
-        """The same for little room; None where it is as readable there."""
+        """The variant for narrow pages; None if there is none."""
 
     def svg(self) -> str:
-        """Return one harmless element."""
+        """Return one safe element."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Table:
     """A table; every row has as many cells as the header.
 
     Attributes:
-        caption: empty where the view's title says it.
+        caption: empty if the view's title is enough.
     """
 
     caption: str
@@ -89,7 +89,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is shown of one thing, in this order.
+    """The parts that are shown of one thing, in this order.
 
     Attributes:
         title: empty for a part that needs none.
@@ -101,9 +101,9 @@ class View:
         block: lines to copy as a whole, their indentation kept.
         wraps: on a page a line of the block that is too long is broken; else the block is scrolled.
         parts: views within this one.
-        next_command: what to run next; text where it is typed alike in every skin.
-        next_body: what stands below it in the same cell.
-        details: folded on a page; in text shown to those who ask for them.
+        next_command: what to run next; a plain text if it is the same in every interface.
+        next_body: the following lines of the same cell.
+        details: folded in HTML; in text, shown only with `verbose`.
     """
 
     title: str
@@ -124,7 +124,7 @@ class View:
 
 
 def spelled(view: View, spelling: Spelling) -> View:
-    """Return the view with each command as the skin writes it, so that it is laid out as it will be read."""
+    """Return the view with each command in the given spelling, so that the layout measures the final text."""
     return replace(
         view,
         brief=tuple(_spelled(cell, spelling) for cell in view.brief),
@@ -171,5 +171,5 @@ def _as_typed(command: NextCommand | str | None, spelling: Spelling) -> str:
 
 
 def block_line(line: str) -> str:
-    """Return a line of a block, every blank kept: it is there to be copied."""
+    """Return a line of a block with every space, because it is meant to be copied."""
     return escape_invisible(line.replace("\t", "    "))
