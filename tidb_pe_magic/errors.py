@@ -128,7 +128,7 @@ class TidbPeError(Exception):
         return one_line(f"{self.message} {self.advice}")
 
     def text(self, spelling: Spelling | None = None, *, width: int = _WIDTH) -> str:
-        """Return what a person is shown: the sentences, wrapped at words, then each command on its own line.
+        """Return the text for a person: the sentences, wrapped at words, then each command on its own line.
 
         Args:
             spelling: how commands are written; default: the error's own.

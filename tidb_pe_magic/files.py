@@ -162,7 +162,7 @@ def in_its_place(path: Path, field: str, *, directory: bool = False) -> Iterator
 class TextFile:
     """A text file that is written completely or not at all."""
 
-    def __init__(  # noqa: PLR0913 - each is one property of the file
+    def __init__(  # noqa: PLR0913 - the properties of the file
         self,
         path: str,
         *,
@@ -170,9 +170,9 @@ class TextFile:
         replace: bool = False,
         field: str = _FIELD,
         kind: str = "an unchanged export",
-        advice: str = "Name another file, or give --replace.",
+        advice: str = "Choose another file, or use --replace.",
     ) -> None:
-        """Name the file; nothing is opened yet.
+        """Take the path without opening it.
 
         Args:
             path: of the file; symbolic links are followed.
@@ -208,7 +208,7 @@ class TextFile:
         if not self._replace and not self._mine(self._content()):
             raise InvalidRequest(
                 self._field,
-                f"{path} exists, and is not {self._kind}.",
+                f"{path} exists and is not {self._kind}.",
                 advice=self._advice,
             )
 

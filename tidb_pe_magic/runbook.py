@@ -351,8 +351,8 @@ class Runbook:
 
         Args:
             profile: `@NAME` of a saved connection, or `@FILE.json` of a connection file, opened again without
-                asking a cloud; what else is given replaces what is saved.
-            cluster: name or ID; default: the last one named.
+                calling a cloud; other arguments override the saved values.
+            cluster: name or ID; default: the last one used.
             endpoint: ID; default: the cluster's only one.
             alias: name of the connection; an older one of this name is closed after the login succeeds.
             connect_timeout: seconds until the login is abandoned; a login wakes a paused cluster.
@@ -364,12 +364,12 @@ class Runbook:
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
-            save: save it under its alias, without the password, for `connect("@NAME")`.
+            save: save the connection under its alias, without the password, for `connect("@NAME")`.
             save_to: write it to this .json file, without secrets, for a colleague's `connect("@FILE.json")`.
             trust_file: connect even if the file's host or TLS options are not those of a private endpoint.
 
         Raises:
-            InvalidRequest: no connection of this name is saved, or its file is broken or not trusted.
+            InvalidRequest: no saved connection has this name, or its file is invalid or not trusted.
             StepOrderError: there is no endpoint, or it is not Connected yet.
             ConnectionFailed: with the stage that failed.
         """
@@ -444,9 +444,9 @@ class Runbook:
 
         Args:
             sql: one statement.
-            params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
+            params: values for each `?` (a sequence) or `:name` (a mapping); bound, never put into the text.
             profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
-                `alias`; it is opened first where it is not open.
+                `alias`; opened first if it is not open.
             alias: of the connection.
             max_rows: maximum number of rows to read.
             max_memory: bytes that the result may use; default: half of the free memory.

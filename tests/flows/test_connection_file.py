@@ -65,7 +65,7 @@ def shared(sandbox: Sandbox, beside: Path) -> Path:
 
 
 def colleague(sandbox: Sandbox, **more: Any) -> Runbook:
-    """Return a runbook of somebody who has the password, and no key of any cloud."""
+    """Return the runbook of a colleague who has the password, but no cloud key."""
     known = sandbox.environment()
     return Runbook(environ={name: known[name] for name in known if "KEY" not in name}, **more)
 
@@ -78,7 +78,7 @@ def change(path: Path, **changes: Any) -> None:
 
 
 def refusal(path: Path, **options: Any) -> InvalidRequest:
-    """Return what a user without any key and password is told."""
+    """Return the error for a user without a key or a password."""
     with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest) as caught:
         runbook.connect(f"@{path.name}", **options)
     assert "\n" not in str(caught.value)
@@ -173,7 +173,7 @@ def test_only_a_connection_file_is_replaced(sandbox: Sandbox, shared: Path) -> N
         runbook.connect("@tidb.json", save_to="tidb.json", database="test")
         assert json.loads(shared.read_text(encoding="utf-8"))["database"] == "test"
         for name, said in (
-            ("package.json", "exists, and is not a connection file. Name another file"),
+            ("package.json", "exists and is not a connection file. Name another file"),
             ("nowhere/tidb.json", "does not exist"),
         ):
             with pytest.raises(InvalidRequest, match=rf"--save-to: .*{said}"):

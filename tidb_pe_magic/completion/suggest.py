@@ -29,7 +29,7 @@ class ValueKind(Enum):
     FILE = auto()
     CONNECTION = auto()  # open or saved
     SAVED = auto()  # a saved connection or a connection file, after an @
-    PROFILE = auto()  # of ticloud's
+    PROFILE = auto()  # a ticloud profile
     SQL_USER = auto()
     SEEN = auto()  # a cluster, a VPC, a security group or an endpoint that this kernel has listed
     DATABASE = auto()

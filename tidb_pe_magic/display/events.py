@@ -282,7 +282,7 @@ def _waiting(
     latest = failed or observed
     elapsed = f"{latest.elapsed:.0f} s" if latest else ""
     facts: list[Cell] = [elapsed] if live and elapsed else []
-    notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
+    notes = [Mark("warn", f"No answer, retrying: {failed.error}")] if failed else []
     goal = ident = ""
     # If the endpoint is ready, the command's own result follows.
     told = observed is None or observed.endpoint is None or live or not observed.endpoint.ready

@@ -94,12 +94,12 @@ class View:
     Attributes:
         title: empty for a part that needs none.
         kind: the sign before the title, if any.
-        ident: the identifier that the title is about.
-        badge: stands beside the title.
-        brief: the facts that matter, on one line.
-        pictures: on a page alone.
-        block: lines to copy as a whole, their indentation kept.
-        wraps: on a page a line of the block that is too long is broken; else the block is scrolled.
+        ident: the identifier after the title.
+        badge: shown after the title.
+        brief: the most important facts, on one line.
+        pictures: only in HTML.
+        block: lines to copy together, with their indentation.
+        wraps: in HTML, break long lines of the block; otherwise scroll it.
         parts: views within this one.
         next_command: what to run next; a plain text if it is the same in every interface.
         next_body: the following lines of the same cell.

@@ -139,8 +139,8 @@ class ConnectRequest(Login, EndpointStep):
     """Connect over the private endpoint."""
 
     profile: str | None = option(
-        "saved connection (@NAME) or connection file (@FILE.json) to open again, without asking a cloud; "
-        "other options replace what is saved",
+        "saved connection (@NAME) or connection file (@FILE.json) to open again, without calling a cloud; "
+        "other options override the saved values",
         metavar="@NAME",
         parse=saved_name,
         listed_by="connections",

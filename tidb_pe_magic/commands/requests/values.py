@@ -194,7 +194,7 @@ def _profile(text: str) -> str:
 
 
 def json_path(text: str) -> str:
-    """Read the path of a .json file, whose ending tells it from the name of a saved connection."""
+    """Read the path of a .json file; the extension distinguishes it from a saved connection's name."""
     if file_path(text).lower().endswith(_JSON) and is_visible(text):
         return text
     msg = "must be the path of a file whose name ends with .json"
@@ -202,11 +202,11 @@ def json_path(text: str) -> str:
 
 
 def queried_name(text: str) -> str:
-    """Read `@NAME` before a statement, where a word of SQL that is not in quotes would be read, too."""
+    """Read `@NAME` before a statement; an unquoted word of SQL can get here, too."""
     if name := _profile(text):
         return name
     msg = (
-        "must be @ and a connection's name or a .json file; a statement, or any value with a space, is put "
-        "in single quotes"
+        "must be @ and a connection's name or a .json file; put a statement, or a value with spaces, in "
+        "single quotes"
     )
     raise ValueError(msg)

@@ -70,7 +70,7 @@ class Cap:
         if self._held > self._most:
             what = "--max-memory" if self._chosen else "half of the memory that was free"
             raise ResultTooLarge(
-                f"the result takes more than {self._most / 1e6:,.6g} MB ({what}); reading was stopped.",
+                f"the result needs more than {self._most / 1e6:,.6g} MB ({what}); reading was stopped.",
                 advice=Advice(
                     "Read less (LIMIT, fewer columns), or write a file.",
                     Suggestion("query", "SELECT …", "--to-parquet", "PATH"),

@@ -23,7 +23,7 @@ def _connection(connection: model.Connection) -> View:
     tls = connection.tls
     python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
     if connection.registered:
-        # What was typed is not known here: another user's login, or one from a saved file.
+        # The command is unknown here: it may have been another user's login, or a saved file.
         python = "pandas.read_sql(query, connection.engine), where connection is the value of this cell"
     return View(
         title=f"Connected to cluster {connection.cluster.display_name} as",

@@ -267,7 +267,7 @@ def _usable(obstacle: str) -> Mark:
 
 
 def _state(cluster: model.Cluster) -> Mark:
-    """Return the state of a cluster that can be used, else why it cannot; its name stands in the same row."""
+    """Return the state of a usable cluster, or why it is not usable; the name is already in the row."""
     if cluster.restriction is None:
         return Mark("ok", cluster.state)
     return Mark("aside", cluster.restriction.reason.removeprefix(f"cluster {cluster.display_name} "))

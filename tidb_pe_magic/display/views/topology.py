@@ -63,7 +63,7 @@ class _Station:
 
     @property
     def height(self) -> float:
-        """As little as its words need."""
+        """The minimum height for its words."""
         return self._lines * _LINE + 13
 
     def shapes(
@@ -74,7 +74,7 @@ class _Station:
         height: float = _STATION_HEIGHT,
         after: Literal["→", "·", ""] = "→",
     ) -> Iterator[Shape]:
-        """Draw it around a height, as high as stations side by side are or as is given."""
+        """Draw it, centered at a height, as high as adjacent stations or as given."""
         x, room = column.left + _PAD, column.width - 2 * _PAD
         top = middle - height / 2
         yield Box(x=column.left, y=top, width=column.width, height=height, kind=self.kind or "info")
