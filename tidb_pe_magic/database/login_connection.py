@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.deadline import Deadline
     from tidb_pe_magic.database.tls import NamedContext
 
-    # Generic in its stubs only.
+    # Generic only in its stubs.
     _Driver = Connection[Any]
 else:
     _Driver = Connection
 
-# What PyMySQL raises where a peer does not keep to the protocol.
+# PyMySQL's exceptions for a violation of the protocol.
 _PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
-# Login methods that give the password away on an unencrypted connection; the last one as a hash that is
-# undone in moments.
+# Login methods that reveal the password on an unencrypted connection; the last one as a hash that is easily
+# reversed.
 _CLEAR_TEXT = ("mysql_clear_password", "dialog", "mysql_old_password")
 _CLEAR_TEXT_ASKED = "The server asks for the password in clear text, and the connection is not encrypted"
-# Login methods whose full exchange TiDB does over TLS only: without it, the right password is refused too.
+# Login methods whose full exchange TiDB requires TLS for: without it, even the right password is refused.
 _NEEDS_ENCRYPTION = ("caching_sha2_password", "tidb_sm3_password", "sha256_password")
 
 
@@ -46,7 +46,7 @@ class CannotConnect(pymysql.err.OperationalError):
     """
 
     def __init__(self, failure: ConnectionFailed) -> None:
-        """Take the number that drivers use for "cannot connect"."""
+        """Use the number that drivers use for "cannot connect"."""
         super().__init__(CR.CR_CONN_HOST_ERROR, str(failure))
         self.failure = failure
 
@@ -55,17 +55,17 @@ class CertificateRejected(ConnectionFailed):
     """The TLS handshake failed.
 
     Attributes:
-        error: OpenSSL's word on it.
+        error: OpenSSL's error.
     """
 
     def __init__(self, error: ssl.SSLError) -> None:
-        """Keep the error: why it failed is told after another look at the certificate."""
+        """Keep the error: the reason is given after reading the certificate again."""
         super().__init__("tls", f"the TLS handshake failed: {error}.")
         self.error = error
 
 
 class _ClearTextRefused:
-    """Stands for the login methods that send the password as it is, on unencrypted connections."""
+    """Replaces the login methods that send the clear-text password, on unencrypted connections."""
 
     def __init__(self, connection: _Driver) -> None:
         """Take the connection, as PyMySQL's authentication plugins do."""
@@ -76,7 +76,7 @@ class _ClearTextRefused:
 
 
 class LoginConnection(_Driver):
-    """A PyMySQL connection that holds its password only while it logs in.
+    """A PyMySQL connection that holds its password only during the login.
 
     Attributes:
         tls_offered: the server's last greeting offered TLS.
@@ -95,8 +95,8 @@ class LoginConnection(_Driver):
         Args:
             secret: the password.
             context: what the certificate is verified with; None for an unencrypted connection.
-            plain_if_offered: stay unencrypted even where the server offers TLS.
-            arguments: what SQLAlchemy would give to PyMySQL.
+            plain_if_offered: stay unencrypted even if the server offers TLS.
+            arguments: the arguments that SQLAlchemy passes to PyMySQL.
         """
         clear_text: dict[str, Callable[[_Driver], Any]] = {}
         if context is None:
@@ -129,14 +129,14 @@ class LoginConnection(_Driver):
             self._deadline.reach_login()
 
     def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
-        """Connect, unless the server is `reached` already, and log in.
+        """Connect, unless `reached` is already connected, and log in.
 
         Raises:
-            ConnectionFailed: with nothing left open.
+            ConnectionFailed: nothing is left open.
         """
         sock, self.tls_offered = reached or greeting.reach(self.host, self.port, deadline)
         try:
-            # The driver reads this same greeting: what holds here holds for it.
+            # The driver reads the same greeting, so both see the same values.
             self._check_offer()
         except BaseException:
             sock.close()
@@ -150,7 +150,7 @@ class LoginConnection(_Driver):
         if self._context is not None and not self.tls_offered:
             raise ConnectionFailed(
                 "tls",
-                "the server offers no TLS.",
+                "the server does not offer TLS.",
                 advice="On a private endpoint an unencrypted connection is possible: connect again with "
                 "--tls auto or --tls off",
                 kind="not offered",
@@ -167,22 +167,24 @@ class LoginConnection(_Driver):
         self._deadline = deadline
         if self._context is None:
             deadline.reach_login()
-        # As bytes: the driver would encode a string as Latin-1, the server compares UTF-8.
+        # As bytes: the driver would encode a string as Latin-1, but the server compares UTF-8.
         self.password = self._secret.reveal().encode()
         try:
             self.connect(sock)
         except pymysql.err.MySQLError as error:
             return self._failure(error, deadline)
-        except RuntimeError as error:  # the driver lacks a package for this login method
+        except RuntimeError as error:  # a package for this login method is missing
             kind = refusals.ENCRYPTION_FIRST.kind
             return ConnectionFailed(
                 "login",
                 f"{error}.",
-                advice=Advice("Use --tls auto, or install it.", ShellCommand("pip install cryptography")),
+                advice=Advice(
+                    "Use --tls auto, or install the package.", ShellCommand("pip install cryptography")
+                ),
                 kind=kind,
             )
         except _PROTOCOL_ERRORS as error:
-            return greeting.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")
+            return greeting.closed_early(f"it violates the MySQL protocol ({type(error).__name__})")
         except KeyboardInterrupt:
             return KeyboardInterrupt()
         finally:
@@ -214,18 +216,18 @@ class LoginConnection(_Driver):
         return ConnectionFailed(better.stage, failure.reason, advice=better.advice, kind=better.kind)
 
     def _request_authentication(self) -> None:
-        # The greeting's method; a request to switch to the user's own replaces it.
+        # The greeting's method; a request to switch to the user's own method replaces it.
         self._login_method = str(self._auth_plugin_name)
         super()._request_authentication()  # type: ignore[misc]
 
-    def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:  # what follows differs between releases
+    def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:  # the rest differs between releases
         self._login_method = plugin_name.decode("ascii", "replace")
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]
 
     def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - PyMySQL's signature
         try:
             return super()._read_query_result(unbuffered)  # type: ignore[misc, no-any-return]
-        except RuntimeError:  # PyMySQL's refusal, which leaves a server that waits for the file
+        except RuntimeError:  # PyMySQL's refusal, which leaves the server waiting for the file
             self._force_close()
         raise pymysql.err.OperationalError(
             CR.CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
@@ -234,7 +236,7 @@ class LoginConnection(_Driver):
 
     @contextmanager
     def bounded(self, seconds: float | None) -> Iterator[None]:
-        """Wait for each packet no longer than this; None is no limit."""
+        """Set the timeout for each packet; None means no limit."""
         kept = self._read_timeout, self._write_timeout
         self._read_timeout = self._write_timeout = seconds
         try:

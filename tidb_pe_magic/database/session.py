@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.tls import NamedContext
 
 _PING_SECONDS = 3.0
-_LONGEST = 80  # characters of a statement that is named
+_LONGEST = 80  # characters of a statement that is shown
 
 
 class SessionStateLost(UserWarning):
@@ -40,8 +40,8 @@ class Session(LoginConnection):
     """A connection that is opened again where its server has closed it.
 
     Attributes:
-        pinned: it stays its holder's session for good: when it is lost, it is opened again in place, after
-            the error was shown, and whoever uses it is told what the new one lacks.
+        pinned: its owner keeps it permanently: after a loss, the error is shown, then it is reopened in
+            place, and the error of its next statement says what the new session lacks.
         idle_limit: seconds after which a NAT may have forgotten the connection.
     """
 
@@ -87,7 +87,7 @@ class Session(LoginConnection):
         forks.watch(self)
 
     def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
-        """Connect, unless the server is `reached` already, and log in to a session that has no settings.
+        """Connect, unless `reached` is already connected, and log in to a session without settings.
 
         Raises:
             ConnectionFailed: nothing is left open.

@@ -1,4 +1,4 @@
-"""Small pictures as inline SVG: words, boxes, lines and signs, made harmless here as tables are in `html`.
+"""Small pictures as inline SVG: words, boxes, lines and signs, escaped as in `html`.
 
 A page's sanitizer may remove the elements of a picture and keep its characters. So the words are in reading
 order, with separators that browsers do not draw.

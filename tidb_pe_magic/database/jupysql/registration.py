@@ -68,7 +68,7 @@ def register(
         engine: of the connection.
         alias: its name.
         statements: runs what is asked in `%sql`.
-        framed: `%sql` is to return DataFrames, where the user has set nothing.
+        framed: `%sql` should return DataFrames, unless the user set another option.
 
     Returns:
         Whether `%sql` does so because of this call.

@@ -1,6 +1,6 @@
-"""What a person is shown of each result, in the clouds' console words; `text` and `html` lay it out.
+"""The view of each result, in the terms of the clouds' consoles; `text` and `html` format it.
 
-Strings are carried as the clouds sent them: `text` and `html` make them harmless.
+Strings are passed on as the clouds sent them: `text` and `html` escape them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidb_pe_magic import model
 from tidb_pe_magic.display.view import Code, View
-from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to the table
+from tidb_pe_magic.display.views import (  # noqa: F401 - each registers its views in the table
     connections,
     discovery,
     endpoints,
