@@ -37,7 +37,6 @@ OWNER_ACCEPTS = Mark(
 @view_of.register(model.EndpointPlan)
 def _plan(plan: model.EndpointPlan) -> View:
     existing = plan.existing
-    refused = ", which create refuses without --force" if plan.stops else ""
     facts: tuple[tuple[str, Cell], ...] = (
         ("Name", plan.name),
         ("Service Name", Code(plan.service.service_name)),
@@ -49,7 +48,9 @@ def _plan(plan: model.EndpointPlan) -> View:
     notes = (*_differences(plan.differences), *finding_notes(plan), *_passed(plan))
     if existing is not None:
         return View(
-            title=f"Plan: reuse the existing endpoint{refused}",
+            title="Plan: create refuses to reuse this endpoint without --force:"
+            if plan.stops
+            else "Plan: reuse the existing endpoint",
             kind="no" if plan.stops else None,
             ident=existing.endpoint_id,
             brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "no additional cost"),
@@ -65,7 +66,9 @@ def _plan(plan: model.EndpointPlan) -> View:
     for zone in plan.zones:
         asked += ["--zone", f"{zone.zone_id}={zone.vswitch_id}"]
     return View(
-        title=f"Plan: create an endpoint{refused}",
+        title="Plan: create refuses this endpoint without --force:"
+        if plan.stops
+        else "Plan: create an endpoint",
         kind="no" if plan.stops else None,
         ident=plan.name,
         brief=_free(

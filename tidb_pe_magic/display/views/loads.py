@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @view_of.register(model.LoadResult)
 def _load(result: model.LoadResult) -> View:
-    done = amounts(result.rows, result.bytes, result.seconds)
     return View(
-        title=f"Loaded into {result.table} over {result.alias}: {done}",
+        title=f"Loaded into {result.table} over {result.alias}",
         kind="ok",
+        brief=(amounts(result.rows, result.bytes, result.seconds),),
         notes=tuple(Mark("info", note) for note in _notes(result)),
     )
 
