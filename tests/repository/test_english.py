@@ -44,12 +44,7 @@ PHRASES = (
 )
 _BANNED = re.compile(r"\b(?:" + "|".join(PHRASES).replace(" ", r"\s+") + ")", re.IGNORECASE | re.MULTILINE)
 _CODE = re.compile(r"```.*?```|``[^`]+``|`[^`\n]+`|<[^<>\n]+>|\]\([^)\n]*\)", re.DOTALL)
-_UNEDITED = {"model", "notebook", "runtime", "sandbox", "steps"}  # packages
-PRODUCT = sorted(
-    path
-    for path in (ROOT / "tidb_pe_magic").rglob("*.py")
-    if path.parts[len(ROOT.parts) + 1] not in _UNEDITED
-)
+PRODUCT = sorted((ROOT / "tidb_pe_magic").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *(ROOT / "tidb_pe_magic").rglob("*.md")])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -235,7 +235,7 @@ def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
     if _PASSWORD_FLAG.match(flag):
         return InvalidRequest(
             flag,
-            "there is no such flag: the notebook would save the password.",
+            "this flag does not exist: the notebook would save the password.",
             advice="Use TIDB_PASSWORD, or --password-from prompt, env:NAME, keyring:SERVICE or file:PATH.",
         )
     known = flags(operation)

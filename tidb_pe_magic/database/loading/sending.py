@@ -48,8 +48,8 @@ _AGAIN = frozenset(
 # The same documentation lists both numbers; that nothing was committed follows as for 9005.
 _TRANSACTION_TOO_LARGE, _ENTRY_TOO_LARGE = 8004, 8025
 _ROLLED_BACK = frozenset({ER.DUP_ENTRY, _TRANSACTION_TOO_LARGE, _ENTRY_TOO_LARGE})
-# What a session of its own is set to. The server refuses what does not fit instead of changing it; 0 is
-# no request for the next AUTO_INCREMENT; a backslash escapes.
+# Settings of the sessions. The server rejects values that do not fit instead of changing them; 0 does not
+# request the next AUTO_INCREMENT; a backslash is an escape character.
 _SETTINGS = (
     "SET autocommit = 0",
     "SET sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
