@@ -319,7 +319,7 @@ password_flags = st.sampled_from(
 def test_a_password_flag_is_refused_with_what_to_do_instead(flag: str, join: str, command: str) -> None:
     """A password flag is refused, and the error lists the sources for a password."""
     error = refused(f"{command} {flag}{join}{PASSWORD}")
-    assert "saved with the notebook" in str(error)
+    assert "the notebook would save the password" in str(error)
     assert "TIDB_PASSWORD" in error.advice
     assert PASSWORD not in f"{error} {error!r} {error.__cause__!r}"
 

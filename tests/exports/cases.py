@@ -22,7 +22,7 @@ ORIGINS = Origins(
     security_groups="the only one of the VPC",
     zones="the default of plan",
     vswitches="the one with the most free addresses",
-    name="made from the cluster's name",
+    name="derived from the cluster's name",
 )
 PLANNED = ExportSource(plan=PLAN, origins=ORIGINS, token="0123456789abcdef" * 3)
 RULE = model.SecurityRule(

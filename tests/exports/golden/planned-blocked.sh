@@ -41,7 +41,7 @@ endpoint_id=$(printf '%s\n' "$answer" | tr ',' '\n' | sed -n 's/.*"EndpointId":[
 # CreateVpcEndpoint, without the tag created-by=tidb_pe_magic: no notebook deletes it unasked.
 # - ServiceName, RegionId: TiDB Cloud: the cluster's service
 # - VpcId: --vpc
-# - EndpointName: made from the cluster's name
+# - EndpointName: derived from the cluster's name
 # - SecurityGroupId: the only one of the VPC
 # - ZoneId: the default of plan
 # - VSwitchId: the one with the most free addresses

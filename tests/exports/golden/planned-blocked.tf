@@ -28,7 +28,7 @@ provider "alicloud" {
 resource "alicloud_privatelink_vpc_endpoint" "tidb" {
   service_name       = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo" # TiDB Cloud: the cluster's service
   vpc_id             = "vpc-t4nabc123"                                         # --vpc
-  vpc_endpoint_name  = "tidb-demo"                                             # made from the cluster's name
+  vpc_endpoint_name  = "tidb-demo"                                             # derived from the cluster's name
   endpoint_type      = "Interface"                                             # as create asks for
   security_group_ids = ["sg-t4nabc123"]                                        # the only one of the VPC
 }

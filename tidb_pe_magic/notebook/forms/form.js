@@ -26,7 +26,7 @@ if (first) {
   });
 
   // A field sends its text when it loses the focus, and the resulting update can move a button away from the pressed
-  // mouse, so that no click occurs. So move the focus on click, not on mousedown.
+  // mouse, so that the click is lost. So move the focus on click, not on mousedown.
   form.addEventListener('mousedown', event => {
     if (button(event)) event.preventDefault();
   });
