@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 PATH = Path(__file__).parents[2] / "tidb_pe_magic" / "help" / "commands.md"
 _INTRODUCTION = """\
-# Every command, with its options
+# All commands, with their options
 
-Type a command after `%tidb_pe` in a notebook or after `tidb-pe` in a shell. In Python it is a method of
-`tidb_pe_magic.Runbook`. It is the same operation each time, with the same options. `-h` behind it shows
-what stands here. A command that changes something in a cloud says so; every
-other one may be run without a second thought.
+Type a command after `%tidb_pe` in a notebook, or after `tidb-pe` in a shell. In Python, it is a method of
+`tidb_pe_magic.Runbook` with the same options. `-h` after a command shows its options. Commands that change
+resources in a cloud say so; all others are safe to run.
 """
 
 
@@ -39,7 +38,7 @@ def _section(operation: Operation) -> str:
     given = [field for field in fields(request) if _option(field).positional]
     usage = " ".join((operation.name, *(_place(operation, field) for field in given)))
     told = [f"{operation.summary}."]
-    told.append("It changes something in a cloud." if operation.mutates else "")
+    told.append("It changes resources in a cloud." if operation.mutates else "")
     rows = [
         f"| `{_cell(_typed(operation, field))}` | {_cell(explained(field))} |"
         for field in (*given, *described)

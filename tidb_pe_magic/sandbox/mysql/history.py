@@ -84,7 +84,7 @@ class _State:
         with self.lock:
             self.lock.wait_for(lambda: self.readers or not self.lent)
             if not self.readers:
-                raise SqlError(UNKNOWN_ERROR, "this snapshot has been spoiled by interrupted statements")
+                raise SqlError(UNKNOWN_ERROR, "this snapshot cannot be used after interrupted statements")
             reader = self.readers.pop()
             self.lent += 1
         with reader.lock:
