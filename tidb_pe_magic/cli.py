@@ -109,10 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - shown without secrets, which the message can repeat
         bug = unexpected(error)
         print(bug.trace, end="", file=sys.stderr)  # noqa: T201 - the console is for it
-        _tell(str(bug))
+        _print_error(str(bug))
         return Exit.FAILED
     except KeyboardInterrupt:
-        _tell("interrupted.")
+        _print_error("interrupted.")
         return Exit.INTERRUPTED
 
 
@@ -179,7 +179,7 @@ def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
             return _failed(error, output, spelling)
         _show_result(replace(result, verbose=verbose), output, spelling)
     if isinstance(result, model.Connection | model.RunReport):
-        _tell("the login works; the connection was closed when this command ended.")
+        _print_error("the login works; the connection was closed when this command ended.")
     return Exit.DONE
 
 
@@ -228,7 +228,7 @@ def _failed(error: errors.TidbPeError, output: str, spelling: Spelling) -> int:
     code = exit_code(error)
     if output == _JSON:
         _show_json({"error": plain_error(error, spelling) | {"exit_code": int(code)}})
-    _tell(error.text(spelling))
+    _print_error(error.text(spelling))
     return code
 
 
@@ -245,7 +245,7 @@ def _show_result(result: model.Result, output: str, spelling: Spelling) -> None:
         _show_json(plain(result, spelling))
     elif isinstance(result, model.Export) and not result.path:
         # Only the text, so that it can be redirected to a file.
-        _tell(render.without_block(result, spelling))
+        _print_error(render.without_block(result, spelling))
         _show(result.text)
     else:
         _show(render.text(result, spelling))
@@ -257,7 +257,7 @@ def _show_rows(result: model.QueryResult, output: str, spelling: Spelling) -> No
         return
     if isinstance(result.data, model.QueryPlan):
         if output == _CSV:
-            _tell("a query plan cannot be written as CSV. Use --output json.")
+            _print_error("a query plan cannot be written as CSV. Use --output json.")
         _show_result(result.data, _OUTPUTS[0] if output == _CSV else output, spelling)
         return
     from tidb_pe_magic.database.queries import csv_file, json_rows  # noqa: PLC0415 - they need pyarrow
@@ -284,7 +284,7 @@ def _show_table(table: Any) -> None:
     _show("\n".join(table_lines(table.column_names, rows, numbers)))
     if table.num_rows > _MOST_SHOWN:
         shown = f"these are the first {_MOST_SHOWN:,} of {table.num_rows:,} rows."
-        _tell(f"{shown} Use --output csv to write all of them.")
+        _print_error(f"{shown} Use --output csv to write all of them.")
 
 
 def _spelling(cluster: str) -> Spelling:
@@ -299,7 +299,7 @@ def _spelling(cluster: str) -> Spelling:
     return spell
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     print(f"{PROG}: {text}", file=sys.stderr)  # noqa: T201 - the console is for it
 
 

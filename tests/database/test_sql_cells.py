@@ -20,7 +20,7 @@ from support.silent_statements import SilentStatements
 from traitlets.config import Config
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.jupysql import held, register, unregister
+from tidb_pe_magic.database.jupysql import held_connection, register, unregister
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> It
         config.HistoryManager.enabled = False
         opened = open_engine(plain_server.target())
         with shells.started(config, ipython_dir=str(tmp_path_factory.mktemp("ipython"))) as ip:
-            exact = SilentStatements(opened.engine, lambda: held(OURS, opened.engine), decimals="exact")
+            exact = SilentStatements(
+                opened.engine, lambda: held_connection(OURS, opened.engine), decimals="exact"
+            )
             register(ip, opened.engine, OURS, exact)
             url = sqlalchemy.URL.create(
                 "mysql+pymysql",
@@ -99,7 +101,9 @@ def opened_modes(shell: Any, plain_server: MariaDb) -> Iterator[dict[str, str]]:
     engines = {alias: open_engine(plain_server.target()).engine for alias in opened}
     for alias, (dtypes, decimals) in opened.items():
         engine = engines[alias]
-        statements = SilentStatements(engine, partial(held, alias, engine), dtypes=dtypes, decimals=decimals)
+        statements = SilentStatements(
+            engine, partial(held_connection, alias, engine), dtypes=dtypes, decimals=decimals
+        )
         register(shell, engine, alias, statements)
     yield {alias: decimals for alias, (_, decimals) in opened.items()}
     for alias, engine in engines.items():

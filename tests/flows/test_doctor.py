@@ -221,7 +221,7 @@ def test_the_doctor_of_a_failed_connect_has_the_remaining_time(sandbox: Sandbox,
     with BlackHole(("127.81.1.2", sandbox.world.port)):
         target = Target(host="127.81.1.2", port=sandbox.world.port, user="", database="", password=Secret(""))
         context = replace(runbook._context, clock=lambda: 100.0)
-        explained = doctor.explained(context, failure, target, cluster, made, end=101.0)
+        explained = doctor.with_diagnosis(context, failure, target, cluster, made, end=101.0)
     assert explained.diagnosis is not None
     assert explained.diagnosis.failed is not None
     assert "127.81.1.2: no answer in 1.4 s" in explained.diagnosis.failed.detail
@@ -240,7 +240,7 @@ def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Ru
         password=Secret(""),
     )
     failure = ConnectionFailed("query", "no answer to SELECT VERSION() in 8 s.")
-    told = doctor.explained(runbook._context, failure, target, cluster, made, end=0.0)
+    told = doctor.with_diagnosis(runbook._context, failure, target, cluster, made, end=0.0)
     assert told.diagnosis is None
     assert "Likely: The cluster is overloaded" in str(told)
     assert "Try: %tidb_pe doctor --cluster" in str(told)

@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.commands.parse import explained
+from tidb_pe_magic.commands.parse import field_help
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _section(operation: Operation) -> str:
     told = [f"{operation.summary}."]
     told.append("It changes resources in a cloud." if operation.mutates else "")
     rows = [
-        f"| `{_cell(_typed(operation, field))}` | {_cell(explained(field))} |"
+        f"| `{_cell(_typed(operation, field))}` | {_cell(field_help(field))} |"
         for field in (*given, *described)
     ]
     table = ["", "| option | what it is |", "|---|---|", *rows] if rows else []

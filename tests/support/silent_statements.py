@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.frames import to_pandas
-from tidb_pe_magic.database.jupysql import held, registration
+from tidb_pe_magic.database.jupysql import held_connection, registration
 from tidb_pe_magic.database.queries.results import Read, read_table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def register(shell: InteractiveShell, engine: Engine, alias: str, *, framed: bool = False) -> bool:
     """Register a connection as `connect` does, but with statements that show nothing."""
-    statements = SilentStatements(engine, lambda: held(alias, engine))
+    statements = SilentStatements(engine, lambda: held_connection(alias, engine))
     return registration.register(shell, engine, alias, statements, framed=framed)
 
 

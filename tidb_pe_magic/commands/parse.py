@@ -59,12 +59,12 @@ class _Parser(argparse.ArgumentParser):
         if flag:
             reason = "takes no value" if "explicit argument" in flag[2] else flag[2]
             raise InvalidRequest(
-                flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_see(*self.prog.split()[1:])
+                flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_help_command(*self.prog.split()[1:])
             )
         missing = re.match(r"the following arguments are required: (.*)", message)
         if missing:
-            raise InvalidRequest(missing[1], "is missing.", advice=_see(*self.prog.split()[1:]))
-        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(*self.prog.split()[1:]))
+            raise InvalidRequest(missing[1], "is missing.", advice=_help_command(*self.prog.split()[1:]))
+        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_help_command(*self.prog.split()[1:]))
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -106,7 +106,7 @@ def parse(
     if operation is None:
         raise _unknown_command(name, (*available(skin), *extra))
     if skin not in operation.skins:
-        raise InvalidRequest("command", operation.elsewhere[skin], advice=_see())
+        raise InvalidRequest("command", operation.elsewhere[skin], advice=_help_command())
     return parse_options(operation, rest, prog=prog)
 
 
@@ -195,7 +195,7 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
         if field.name in given:
             continue
         described: Option = field.metadata["option"]
-        settings: dict[str, Any] = {"help": explained(field).replace("%", "%%"), "default": None}
+        settings: dict[str, Any] = {"help": field_help(field).replace("%", "%%"), "default": None}
         if field.default is False:
             settings["action"] = "store_const"
             settings["const"] = True
@@ -211,7 +211,7 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
     return parser
 
 
-def explained(field: Field[Any]) -> str:
+def field_help(field: Field[Any]) -> str:
     """Return a field's help, its valid values if there are few, and its default."""
     described: Option = field.metadata["option"]
     values = described.choices if described.metavar != "|".join(described.choices) else ()
@@ -221,7 +221,7 @@ def explained(field: Field[Any]) -> str:
 
 
 def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
-    see = _see(operation.name)
+    see = _help_command(operation.name)
     typed = next((word for word in unknown if word.startswith("-")), "")
     named = _FLAG.match(typed)
     if not named:
@@ -248,7 +248,7 @@ def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
     return InvalidRequest(flag, hint, advice=see)
 
 
-def _see(*operation: str) -> Advice:
+def _help_command(*operation: str) -> Advice:
     """Return the command that shows the options of an operation, or the list of operations."""
     name, *rest = (*operation, "-h")
     return Advice("", Suggestion(name, *rest))

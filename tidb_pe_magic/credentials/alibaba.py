@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
-from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_provider, lacking
+from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_provider, incomplete_profile
 from tidb_pe_magic.credentials.search import (
     Chain,
     Found,
@@ -179,7 +179,7 @@ def _of_cli(
     if mode in {"AK", "StsToken"}:
         token = part(profile.get("sts_token"), f"sts_token of {place}") if mode == "StsToken" else None
         if token is not None and not token:
-            raise lacking("sts_token", place)
+            raise incomplete_profile("sts_token", place)
         key = _key_of(profile, place)
         return None if key is None else Found(place=place, key=Key(key.public, key.private, token))
     if mode in {"EcsRamRole", "RamRoleArnWithRoleName"}:
@@ -201,7 +201,7 @@ def _of_cli(
             )
         found = _of_cli(others, source, path, instance)
         if found is None:
-            raise lacking("key", f"{place}, whose source_profile {source}")
+            raise incomplete_profile("key", f"{place}, whose source_profile {source}")
         return Found(place=place, chain=assumed(profile, place, found.key, found.chain))
     return _of_other_modes(profile, name, path, place)
 
@@ -210,7 +210,7 @@ def _assuming(profile: Mapping[str, Any], place: str) -> Found:
     """Return the role that a profile assumes with its own key."""
     key = _key_of(profile, place)
     if key is None:
-        raise lacking("access_key_id", place)
+        raise incomplete_profile("access_key_id", place)
     return Found(place=place, chain=assumed(profile, place, key))
 
 
@@ -219,7 +219,7 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
     if mode == "CredentialsURI":
         uri = profile.get("credentials_uri")
         if not (isinstance(uri, str) and uri):
-            raise lacking("credentials_uri", place)
+            raise incomplete_profile("credentials_uri", place)
         return Found(place=place, chain=Chain(kind="uri", uri=Secret(uri)))
     needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
     if needed is None:
@@ -227,7 +227,7 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
     if mode in _CACHED and (key := _cached(profile, place)) is not None:
         return Found(place=place, key=key)
     if not profile.get(needed):
-        raise lacking(needed, place)
+        raise incomplete_profile(needed, place)
     chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
 
@@ -330,7 +330,7 @@ def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
         return Key(public.reveal(), private)
     if not (public or private):
         return None
-    raise lacking("access_key_secret" if public else "access_key_id", place)
+    raise incomplete_profile("access_key_secret" if public else "access_key_id", place)
 
 
 def _instance(

@@ -82,11 +82,11 @@ def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> s
     value = _text(profile, names, place)
     if not value:
         # Only credentials.ini has types, and its field names come last.
-        raise lacking(names[-1 if "type" in profile else 0], place)
+        raise incomplete_profile(names[-1 if "type" in profile else 0], place)
     return value
 
 
-def lacking(name: str, place: str) -> MissingCredentials:
+def incomplete_profile(name: str, place: str) -> MissingCredentials:
     """Return the error for an incomplete profile."""
     return MissingCredentials(
         WHAT, (f"{place}, which has no {name}",), advice=Advice("", ShellCommand("aliyun configure"))

@@ -161,7 +161,7 @@ class Connector:
         raise failure
 
     def _name_failure(self, deadline: Deadline) -> ConnectionFailed:
-        seen = self._look(deadline, verify=True)
+        seen = self._inspect_certificate(deadline, verify=True)
         if isinstance(seen, CertificateRejected):
             # OpenSSL compares the name before it checks the dates.
             return self._chain_failure(seen.error, deadline)
@@ -172,11 +172,13 @@ class Connector:
     def _chain_failure(self, error: ssl.SSLError, deadline: Deadline) -> ConnectionFailed:
         der = b""
         if isinstance(error, ssl.SSLCertVerificationError):
-            seen = self._look(deadline, verify=False)
+            seen = self._inspect_certificate(deadline, verify=False)
             der = b"" if isinstance(seen, ConnectionFailed) else seen.der
         return tls.chain_failure(error, der)
 
-    def _look(self, deadline: Deadline, *, verify: bool) -> tls.CertificateSeenError | ConnectionFailed:
+    def _inspect_certificate(
+        self, deadline: Deadline, *, verify: bool
+    ) -> tls.CertificateSeenError | ConnectionFailed:
         """Read the server's certificate again, without a login."""
         context = tls.make_looking_context(self._target.ca, self._names[0], verify=verify)
         try:

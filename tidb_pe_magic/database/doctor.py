@@ -96,7 +96,7 @@ class _Examination:
         except ConnectionFailed as failure:
             self._failed(name, failure, started)
             return
-        self._note(name, seen, started)
+        self._add_stage(name, seen, started)
 
     def diagnosis(self) -> Diagnosis:
         """Return the findings, with causes and the next command."""
@@ -110,7 +110,7 @@ class _Examination:
             next_command=command,
         )
 
-    def _note(self, name: str, seen: Seen, started: float) -> None:
+    def _add_stage(self, name: str, seen: Seen, started: float) -> None:
         took = time.monotonic() - started
         self.stages.append(Stage(name=name, outcome=seen.outcome, detail=one_line(seen.detail), seconds=took))
 
@@ -119,10 +119,10 @@ class _Examination:
         self.over = True
         self.failure = failure
         if name == "login" and failure.stage == "query":
-            self._note("login", Seen(Outcome.PASSED, self._user), started)
-            self._note("query", Seen(Outcome.FAILED, failure.reason), started)
+            self._add_stage("login", Seen(Outcome.PASSED, self._user), started)
+            self._add_stage("query", Seen(Outcome.FAILED, failure.reason), started)
             return
-        self._note(name, Seen(Outcome.FAILED, failure.reason), started)
+        self._add_stage(name, Seen(Outcome.FAILED, failure.reason), started)
 
     def _share(self) -> Deadline:
         """Return the time limit of one stage."""

@@ -137,7 +137,7 @@ class Context:
             _cancel.reset(cancel_before)
             _listener.reset(before)
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Send the event to the hook of this thread's command."""
         listener = _listener.get()
         if listener is not None:
@@ -150,14 +150,14 @@ class Context:
         return Journal(
             directory,
             now=self.now,
-            on_problem=lambda text: self.tell(Notice(text=text)),
+            on_problem=lambda text: self.emit(Notice(text=text)),
             emulated=self.emulated,
         )
 
     @property
     def retries(self) -> Retries:
         """The clients' retry policy over this context's clock, and the cancel event of each call."""
-        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._paused, on_event=self.tell)
+        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._paused, on_event=self.emit)
 
     def _paused(self, seconds: float) -> bool:
         return paused(seconds, _cancel.get() or self._no_call, self.sleep)
@@ -242,7 +242,7 @@ class Context:
         for entry in network.proxies.skipped:
             if entry not in self._skipped:
                 self._skipped.add(entry)
-                self.tell(Notice(text=f"NO_PROXY: the entry {entry} cannot be read and is skipped."))
+                self.emit(Notice(text=f"NO_PROXY: the entry {entry} cannot be read and is skipped."))
         return network
 
     def tidb_cloud(self) -> TidbCloud:

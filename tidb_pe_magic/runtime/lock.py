@@ -67,7 +67,7 @@ def _acquire(context: Context, lock: BaseFileLock, what: str) -> None:
             return
         if end is None:
             end = context.clock() + _LIMIT
-            context.tell(Notice(text=f"another of your kernels is {what}; waiting until it is done"))
+            context.emit(Notice(text=f"another of your kernels is {what}; waiting until it is done"))
         if context.clock() > end:
             raise errors.WaitTimeout(
                 f"another of your kernels has been {what} for {_LIMIT:g} s; nothing was changed.",

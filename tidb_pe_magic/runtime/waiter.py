@@ -72,12 +72,12 @@ class Waiter:
         """
         started = self.clock()
 
-        def told(seen: VpcEndpoint | None) -> None:
+        def observed(seen: VpcEndpoint | None) -> None:
             on_event(EndpointObserved(endpoint=seen, elapsed=self.clock() - started, waiting_for=goal))
 
         return self.watch(
             observe,
-            told=told,
+            on_observation=observed,
             in_words=describe,
             reached=reached,
             goal=goal,
@@ -90,7 +90,7 @@ class Waiter:
         self,
         observe: Callable[[], T],
         *,
-        told: Callable[[T], None],
+        on_observation: Callable[[T], None],
         in_words: Callable[[T], str],
         reached: Callable[[T], bool],
         goal: str,
@@ -102,7 +102,7 @@ class Waiter:
 
         Args:
             observe: returns an observation.
-            told: receives each observation.
+            on_observation: receives each observation.
             in_words: returns an observation as part of a sentence.
             reached: returns whether the goal is reached; may raise if it never will be.
             goal: the goal, in words.
@@ -131,7 +131,7 @@ class Waiter:
                     pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
                 else:
                     seen = in_words(last)
-                    told(last)
+                    on_observation(last)
                     if reached(last):
                         return last
                 left = timeout - (self.clock() - started)

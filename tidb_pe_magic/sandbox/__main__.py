@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list_faults:
             _list_faults()
             return 0
-        with _sandbox(options) as sandbox, _told(sandbox.environment(), options.env_file):
+        with _sandbox(options) as sandbox, _announced(sandbox.environment(), options.env_file):
             _wait(signals)
             if options.snapshot is not None:
                 sandbox.snapshot().save(options.snapshot)
@@ -229,7 +229,7 @@ def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
 
 
 @contextlib.contextmanager
-def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
+def _announced(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
     """Publish the sandbox's environment while it runs."""
     if env_file is None:
         lines = [

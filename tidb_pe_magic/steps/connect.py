@@ -255,8 +255,8 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
 
             statements = SqlCells(context, alias)
             if jupysql.register(context.shell, engine, alias, statements, framed=True):
-                context.tell(Notice(text=_FRAMES))
-            session = AliasSession(engine, lambda: jupysql.held(alias, engine))
+                context.emit(Notice(text=_FRAMES))
+            session = AliasSession(engine, lambda: jupysql.held_connection(alias, engine))
         # In a shell, read the names for completion; elsewhere, read them when an error message needs them.
         schema = SchemaCache(engine, lambda: session.database, background=context.shell is not None)
         record = OpenConnection(connection=connection, terms=terms, session=session, schema=schema)
@@ -281,7 +281,7 @@ def _opened(
             failure.advise(meant)
         raise failure
     end = started + _LOGIN_AND_DOCTOR
-    raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)
+    raise doctor.with_diagnosis(context, failure, target, place.cluster, place.endpoint, end=end)
 
 
 def _meant(target: Target, failure: errors.ConnectionFailed) -> str:

@@ -27,7 +27,7 @@ from tidb_pe_magic.steps.plan import (
     make_plan,
     plan_name,
     request_creation,
-    serving,
+    with_clusters,
 )
 from tidb_pe_magic.steps.preflight.checks import is_unsure
 from tidb_pe_magic.steps.preflight.facts import answer_of, look_up
@@ -106,7 +106,7 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
             return planned
         existing[0] = detailed(context.alibaba(planned.cluster.region_id), existing[0])
         found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
-        return serving(found, planned.clusters)
+        return with_clusters(found, planned.clusters)
 
     created = make_once(context, planned, look_again)
     context.endpoint_id = created.endpoint.endpoint_id

@@ -70,7 +70,7 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     return replace(diagnosis, authorization=known.endpoint.authorization(cluster=cluster))
 
 
-def explained(  # noqa: PLR0913 - the attempt, and the remaining time
+def with_diagnosis(  # noqa: PLR0913 - the attempt, and the remaining time
     context: Context,
     failure: errors.ConnectionFailed,
     target: Target,

@@ -75,7 +75,7 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
     unseen = vpc_by_id_only(endpoint.vpc_id, cluster.region_id)
     vpc = next((vpc for vpc in vpcs if vpc.vpc_id == endpoint.vpc_id), unseen)
     planned = adoption(cluster, known.assumed_service, vpc, [endpoint], request)
-    found = survey.judged(context, known, planned, zones_asked=False, denied=None, elsewhere=())
+    found = survey.plan_findings(context, known, planned, zones_asked=False, denied=None, elsewhere=())
     return replace(planned, findings=found)
 
 

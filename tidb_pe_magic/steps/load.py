@@ -56,7 +56,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
             keys=keys,
             cancel=context.cancel,
             show=lambda statement: on_event(TableShown(statement=statement)),
-            tell=_telling(context.clock, source.rows, on_event),
+            tell=_progress_events(context.clock, source.rows, on_event),
             note=lambda text: on_event(Notice(text=text)),
         )
     )
@@ -74,7 +74,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     )
 
 
-def _telling(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:
+def _progress_events(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:
     """Return the progress callback, which is called often and emits an event from time to time."""
     started = clock()
     due = started + _TOLD_AFTER

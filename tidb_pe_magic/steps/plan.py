@@ -102,10 +102,10 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
             security_group_ids=groups,
             name=request.name or _default_name(cluster),
         )
-    planned = serving(
+    planned = with_clusters(
         replace(planned, emulated=context.emulated, here=bool(networks and networks.is_here(vpc))), clusters
     )
-    found = survey.judged(
+    found = survey.plan_findings(
         context,
         known,
         planned,
@@ -168,7 +168,7 @@ def adoption(
     )
 
 
-def serving(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
+def with_clusters(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
     """Return the plan with the clusters that its endpoint serves or will serve."""
     existing = planned.existing
     return replace(planned, clusters=clusters, existing=existing and replace(existing, clusters=clusters))

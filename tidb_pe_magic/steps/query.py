@@ -14,7 +14,13 @@ from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, connection_files, connections, saved_connections
 from tidb_pe_magic.steps.aliases import not_open
-from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
+from tidb_pe_magic.steps.query_events import (
+    asking_clock,
+    changes,
+    progress_events,
+    query_log_entry,
+    report_lost,
+)
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.alias import AliasSession
@@ -52,7 +58,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
     elif request.partition_on is not None:
         session.refuse_ranges("--partition-on")
     work = _distributed if request.engine == "dask" else _read
-    with logged(context, record.connection.alias, request.sql) as ended:
+    with query_log_entry(context, record.connection.alias, request.sql) as ended:
         result = work(context, request, record, session, on_event)
         ended(result)
     on_event(QueryEnded(result=result))
@@ -78,7 +84,7 @@ def _read(
         schema=record.schema,
         partitions=_partitions(request),
         cancel=context.cancel,
-        tell=telling(context, on_event),
+        tell=progress_events(context, on_event),
         note=lambda text: on_event(Notice(text=text)),
         clock=asking_clock(context),
     )

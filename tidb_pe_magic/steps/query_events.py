@@ -24,7 +24,7 @@ _WRITES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH", "I
 _TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
 
 
-def telling(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
+def progress_events(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
     """Return the progress callback, which is called often and emits an event from time to time."""
     started = context.clock()
     due = started + _TOLD_AFTER
@@ -45,7 +45,7 @@ def asking_clock(context: Context) -> Callable[[], float] | None:
 
 
 @contextmanager
-def logged(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
+def query_log_entry(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
     """Log the query with its outcome, and yield the hook for its result."""
     from tidb_pe_magic.database.shortened import shortened  # noqa: PLC0415 - only a query needs it
 

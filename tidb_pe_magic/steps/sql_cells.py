@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, cast
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import QueryEnded, QueryResult
-from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
+from tidb_pe_magic.steps.query_events import (
+    asking_clock,
+    changes,
+    progress_events,
+    query_log_entry,
+    report_lost,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +47,7 @@ class SqlCells:
         context = self._context.for_call(cell=True)
         with context.cell_events() as on_event, context.heard_by(on_event):
             started = context.clock()
-            with logged(context, self._alias, query.sql) as ended:
+            with query_log_entry(context, self._alias, query.sql) as ended:
                 table, result = self._read(context, query, on_event)
                 ended(replace(result, seconds=context.clock() - started))
             frame, exact = self._framed(table) if framed else (None, ())
@@ -78,7 +84,7 @@ class SqlCells:
             cells=record.session,
             schema=record.schema,
             cancel=context.cancel,
-            tell=telling(context, on_event),
+            tell=progress_events(context, on_event),
             clock=asking_clock(context),
         )
         try:

@@ -27,7 +27,7 @@ from traitlets.config import Config
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.jupysql import held, unregister
+from tidb_pe_magic.database.jupysql import held_connection, unregister
 from tidb_pe_magic.database.queries.results import Read, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import TidbPeError
@@ -323,7 +323,7 @@ def _connected(
         )
         engine = open_engine(target).engine
         register(shell, engine, _ALIAS)
-        alias = AliasSession(engine, partial(held, _ALIAS, engine))
+        alias = AliasSession(engine, partial(held_connection, _ALIAS, engine))
     try:
         yield alias
     finally:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from tidb_pe_magic.database.jupysql.registration import held, holds, is_current, register, unregister
+from tidb_pe_magic.database.jupysql.registration import (
+    held_connection,
+    holds,
+    is_current,
+    register,
+    unregister,
+)
 
-__all__ = ["held", "holds", "is_current", "register", "unregister"]
+__all__ = ["held_connection", "holds", "is_current", "register", "unregister"]

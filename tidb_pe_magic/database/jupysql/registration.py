@@ -122,7 +122,7 @@ def is_current(alias: str, engine: Engine) -> bool:
     return holds(alias, engine) and manager is not None and manager.current is manager.connections[alias]
 
 
-def held(alias: str, engine: Engine) -> Connection | None:
+def held_connection(alias: str, engine: Engine) -> Connection | None:
     """Return jupysql's connection for this engine and name, if any."""
     import sys  # noqa: PLC0415
 

@@ -125,7 +125,7 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
         if number == 0:
             where = f"({where} OR {key} IS NULL)"
         queries.append(BoundStatement(sql=f"{whole} WHERE {where}", params=query.params))
-    return Split(queries, empty, _note(session, definitions, column, len(queries)))
+    return Split(queries, empty, _full_scan_note(session, definitions, column, len(queries)))
 
 
 def _described(session: Any, sql: str) -> tuple[Definition, ...]:
@@ -162,7 +162,7 @@ def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> st
     return ", ".join(_quoted(definition.name) for definition in definitions)
 
 
-def _note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
+def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
     """Return a note that no index supports the ranges, if so: each of them scans all rows."""
     found = next((each for each in definitions if each.name.casefold() == column.casefold()), None)
     if found is None or ranges == 1 or found.original_name.casefold() == _ROW_ID:

@@ -258,7 +258,7 @@ def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.
             read(flight, session, query, reading.tally, begin)
 
     with _explained(reading), ExitStack() as stack:
-        attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_nothing)
+        attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_ignore)
         moment, split = attend([partial(_prepared, reading, flight, stack)])[0]
         if split.note:
             reading.note(split.note)
@@ -325,7 +325,7 @@ def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         attend([one], tell=lambda: reading.tell(reading.tally))
         return
     with ExitStack() as stack:
-        moment, split = attend([partial(_prepared, reading, flight, stack)], tell=_nothing)[0]
+        moment, split = attend([partial(_prepared, reading, flight, stack)], tell=_ignore)[0]
         if split.note:
             reading.note(split.note)
 
@@ -363,5 +363,5 @@ def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges
         return moment, ranges.split(session, reading.query, wanted.column, wanted.count)
 
 
-def _nothing(_: str = "") -> None:
+def _ignore(_: str = "") -> None:
     """Report nothing."""

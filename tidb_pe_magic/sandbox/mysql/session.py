@@ -39,7 +39,7 @@ from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import HistoricRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, parse, to_duckdb
-from tidb_pe_magic.sandbox.mysql.unknown_names import worded
+from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Session:
         try:
             return await self._in_thread(lambda: self._described(statement))
         except duckdb.Error as error:
-            translated = worded(from_duckdb(error, self.database or ""), statement.tree)
+            translated = name_error(from_duckdb(error, self.database or ""), statement.tree)
             if translated.code != UNKNOWN_ERROR:
                 raise translated from None
             # NULL instead of the bound value is not valid everywhere.
@@ -204,7 +204,7 @@ class Session:
                 )
         except duckdb.Error as error:
             self.statement = None
-            raise worded(from_duckdb(error, self.database or ""), statement.tree) from None
+            raise name_error(from_duckdb(error, self.database or ""), statement.tree) from None
         except BaseException:
             self.statement = None
             raise
@@ -299,7 +299,7 @@ class Session:
         try:
             await self._in_thread(lambda: self._transaction.define(statements))
         except duckdb.Error as error:
-            translated = worded(from_duckdb(error, self.database or ""), tree)
+            translated = name_error(from_duckdb(error, self.database or ""), tree)
             raise (drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
         return Result()
 

@@ -26,7 +26,7 @@ _COLUMN: Final = re.compile(
 )
 
 
-def worded(error: SqlError, tree: exp.Expr | None) -> SqlError:
+def name_error(error: SqlError, tree: exp.Expr | None) -> SqlError:
     """Return TiDB's error about a name for this statement; return other errors unchanged."""
     if tree is None:
         return error

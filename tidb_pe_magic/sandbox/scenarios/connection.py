@@ -24,7 +24,7 @@ def _demo(sandbox: Staged) -> Cluster:
     return next(cluster for cluster in sandbox.clusters.clusters.values() if cluster.display_name == "demo")
 
 
-def _nothing(sandbox: Staged) -> None:
+def _no_change(sandbox: Staged) -> None:
     """Do not change the sandbox."""
 
 
@@ -91,7 +91,7 @@ def _other_prefix(sandbox: Staged) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("clean", "Nothing is wrong; the certificate contains the gateway's names.", _nothing),
+    Scenario("clean", "Nothing is wrong; the certificate contains the gateway's names.", _no_change),
     Scenario("no-tls", "Nothing is wrong; the server does not offer TLS.", _no_tls),
     Scenario(
         "tls-name-mismatch",

@@ -42,18 +42,18 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
     try:
         _ACTIONS[request.action](run)
     except (KeyboardInterrupt, errors.WaitCancelled):
-        counts = ", ".join(f"{count} {state}" for state, count in row_counts(run.board.rows).items())
+        counts = ", ".join(f"{count} {state}" for state, count in row_counts(run.progress.rows).items())
         raise errors.WaitCancelled(
             f"stopped fleet {request.action}: {counts}.", advice=Advice(_CONTINUES, run.command)
         ) from None
     finally:
         run.stop.set()
-        run.board.tell()
+        run.progress.publish()
     result = Fleet(
         action=request.action,
         path=request.file,
-        rows=run.board.rows,
-        seconds=run.board.elapsed,
+        rows=run.progress.rows,
+        seconds=run.progress.elapsed,
         via=context.via,
         emulated=context.emulated,
     )
@@ -73,8 +73,8 @@ def _plan(run: Run) -> None:
 
     def work(target: FleetTarget) -> None:
         entry = target.entry
-        run.board.change(entry, row_state=RowState.PLANNING)
-        planned = plan(run.shared.for_call(remember=False), entry.request, run.board.hear)
+        run.progress.change(entry, row_state=RowState.PLANNING)
+        planned = plan(run.shared.for_call(remember=False), entry.request, run.progress.collect)
         _show_plan(run, target, planned)
         if not run.request.force:
             refuse_stops(planned, force=False)
@@ -90,15 +90,15 @@ def _apply(run: Run) -> None:
     def work(target: FleetTarget) -> None:
         entry = target.entry
         force = run.request.force
-        run.board.change(entry, row_state=RowState.PLANNING)
+        run.progress.change(entry, row_state=RowState.PLANNING)
         planned = make_plan(run.shared.for_call(remember=False), entry.request, tolerant=force)
         _show_plan(run, target, planned)
         refuse_stops(planned, force=force)
         if run.stop.is_set():
             return
-        run.board.change(entry, row_state=RowState.MAKING)
+        run.progress.change(entry, row_state=RowState.MAKING)
         created = create_planned(run.live, planned, entry.request)
-        run.board.change(
+        run.progress.change(
             entry,
             adopted=created.adopted,
             billed_zones=0 if created.adopted else planned.billed_zones,
@@ -122,11 +122,11 @@ def _status(run: Run) -> None:
             others = [f"{other.endpoint_id} exists, too" for other in staying[1:]]
             origin = [] if staying[0].ours else ["not created here"]
             shown = of_endpoint(staying[0], *origin, *others, unready=RowState.NOT_READY)
-            run.board.change(entry, adopted=not staying[0].ours, **shown)
+            run.progress.change(entry, adopted=not staying[0].ours, **shown)
         elif going:
-            run.board.change(entry, **of_endpoint(going[0]))
+            run.progress.change(entry, **of_endpoint(going[0]))
         else:
-            run.board.change(entry, row_state=RowState.ABSENT)
+            run.progress.change(entry, row_state=RowState.ABSENT)
 
     for target in run.endpoint_targets():
         run.attempt(target, work)
@@ -137,7 +137,7 @@ def _show_plan(run: Run, target: FleetTarget, planned: EndpointPlan) -> None:
     state = RowState.MAKE
     if existing is not None:
         state = RowState.EXISTS if existing.ours else RowState.ADOPT
-    run.board.change(
+    run.progress.change(
         target.entry,
         row_state=state,
         zones=tuple(zone.zone_id for zone in planned.zones),

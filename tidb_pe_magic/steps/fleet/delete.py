@@ -72,12 +72,12 @@ class _Removing:
         region_id = target.cluster.region_id
         found = run.shared.alibaba(region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if not found:
-            run.board.change(entry, row_state=RowState.ABSENT)
+            run.progress.change(entry, row_state=RowState.ABSENT)
             return
         endpoint, *others = sorted(found, key=_preference)
         staying = [other for other in others if other.endpoint_status != EndpointStatus.DELETING]
         remarks = [f"{other.endpoint_id} exists, too, and stays" for other in staying]
-        run.board.change(entry, **of_endpoint(endpoint, *remarks, unready=RowState.NOT_READY))
+        run.progress.change(entry, **of_endpoint(endpoint, *remarks, unready=RowState.NOT_READY))
         if not endpoint.ours and not run.request.adopted:
             raise errors.NotEligible(
                 "tag",
@@ -121,7 +121,7 @@ class _Removing:
         """Return whether the wait is over."""
         return not self._left
 
-    def look(self) -> str:
+    def poll(self) -> str:
         """Advance each deletion as far as the cloud allows; return the number of remaining ones, in words."""
         listed = self._run.endpoints(doomed.endpoint.region_id for doomed in self._left.values())
         at_rest: list[FleetTarget] = []
@@ -137,11 +137,11 @@ class _Removing:
     def fail(self, reason: str) -> None:
         """Mark the remaining rows as failed."""
         for doomed in self._left.values():
-            self._run.board.fail(doomed.target.entry, reason, next_command=self._run.command)
+            self._run.progress.fail(doomed.target.entry, reason, next_command=self._run.command)
 
     def _advance(self, target: FleetTarget) -> None:
         doomed = self._left[target.entry.number]
-        self._run.board.change(target.entry, row_state=RowState.DELETING, detail="")
+        self._run.progress.change(target.entry, row_state=RowState.DELETING, detail="")
         try:
             with once():
                 seen = doomed.removal.of_zones()
@@ -157,7 +157,7 @@ class _Removing:
 
     def _gone(self, doomed: _Doomed) -> None:
         del self._left[doomed.target.entry.number]
-        self._run.board.change(doomed.target.entry, row_state=RowState.DELETED, detail="", zones=())
+        self._run.progress.change(doomed.target.entry, row_state=RowState.DELETED, detail="", zones=())
 
 
 def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:

@@ -82,12 +82,12 @@ class RowProgress:
         """Mark a row as failed, with the reason."""
         self.change(entry, row_state=RowState.FAILED, detail=reason, **changes)
 
-    def hear(self, event: Event) -> None:
-        """Store an event of a thread until `tell`."""
+    def collect(self, event: Event) -> None:
+        """Store an event of a thread until `publish`."""
         with self._lock:
             self._heard.append(event)
 
-    def tell(self, *, anyway: bool = False) -> None:
+    def publish(self, *, anyway: bool = False) -> None:
         """Report the changes since the last call, in this thread; `anyway`: also without changes."""
         with self._lock:
             heard, self._heard = self._heard, []

@@ -41,7 +41,7 @@ class FleetTarget:
 class Pending(Protocol):
     """Rows that wait for a goal; each look-up may finish some of them."""
 
-    def look(self) -> str:
+    def poll(self) -> str:
         """Look up all rows, and return the number of remaining ones, in words."""
 
     def is_over(self) -> bool:
@@ -52,7 +52,7 @@ class Pending(Protocol):
 
 
 class Run:
-    """The contexts, the board and the threads of one command.
+    """The contexts, the progress and the threads of one command.
 
     Attributes:
         live: calls the clouds each time.
@@ -68,7 +68,7 @@ class Run:
         self.entries = entries
         self.on_event = on_event
         self.stop = threading.Event()
-        self.board = RowProgress(request.action, entries, clock=context.clock, on_event=on_event)
+        self.progress = RowProgress(request.action, entries, clock=context.clock, on_event=on_event)
         self.command = suggestion("fleet", request)
         self.context = context
         self.live = LiveContext.over(context.for_call(cancel=self.stop))
@@ -88,7 +88,7 @@ class Run:
             try:
                 cluster = named_cluster(self.shared.for_call(remember=False), entry.cluster, field="cluster")
             except errors.InvalidRequest as error:
-                self.board.fail(entry, error.prose, next_command=Suggestion("clusters"))
+                self.progress.fail(entry, error.prose, next_command=Suggestion("clusters"))
                 continue
             first = seen.setdefault((cluster.cluster_id, entry.vpc_id), entry)
             if first is not entry:
@@ -97,9 +97,9 @@ class Run:
                     f"{self.request.file} is not valid: rows {first.number} ({first}) and {entry.number} "
                     f"({entry}) are the same cluster and VPC.",
                 )
-            self.board.change(entry, region_id=cluster.region_id)
+            self.progress.change(entry, region_id=cluster.region_id)
             found.append(FleetTarget(entry=entry, cluster=cluster))
-        self.board.tell()
+        self.progress.publish()
         return found
 
     def endpoint_targets(self) -> list[FleetTarget]:
@@ -143,7 +143,7 @@ class Run:
     def _shared(self, group: Sequence[FleetTarget]) -> FleetTarget:
         first, *others = group
         for other in others:
-            self.board.share(first.entry, other.entry, alone=self.alone(other))
+            self.progress.share(first.entry, other.entry, alone=self.alone(other))
         return replace(
             first,
             entry=merged([target.entry for target in group]),
@@ -158,11 +158,11 @@ class Run:
         """
 
         def done(target: FleetTarget) -> None:
-            with self.shared.heard_by(self.board.hear):
+            with self.shared.heard_by(self.progress.collect):
                 self.attempt(target, work)
 
         work_through(targets, done, threads=self.request.parallel, stop=self.stop, meanwhile=self._meanwhile)
-        self.board.tell()
+        self.progress.publish()
 
     def attempt(self, target: FleetTarget, work: Callable[[FleetTarget], None]) -> None:
         """Run `work` for a row, in this thread; an expected error marks the row as failed."""
@@ -171,7 +171,7 @@ class Run:
         except errors.TidbPeError as error:
             if not self.stop.is_set():
                 alone = self.alone(target)
-                self.board.fail(target.entry, error.prose, billed_zones=0, next_command=alone)
+                self.progress.fail(target.entry, error.prose, billed_zones=0, next_command=alone)
 
     def alone(self, target: FleetTarget) -> Suggestion:
         """Return the command that examines only this row."""
@@ -206,8 +206,8 @@ class Run:
             return
         try:
             self.context.waiter.watch(
-                pending.look,
-                told=lambda _: self.board.tell(anyway=True),
+                pending.poll,
+                on_observation=lambda _: self.progress.publish(anyway=True),
                 in_words=str,
                 reached=lambda _: pending.is_over(),
                 goal=goal,
@@ -225,4 +225,4 @@ class Run:
     def _meanwhile(self) -> None:
         if self.context.cancel.is_set():
             raise errors.WaitCancelled("stopped")
-        self.board.tell()
+        self.progress.publish()

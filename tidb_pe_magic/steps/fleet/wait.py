@@ -44,7 +44,7 @@ class _PendingRows:
         """Return whether the wait is over."""
         return not self._left
 
-    def look(self) -> str:
+    def poll(self) -> str:
         """Look up all rows, and return the number of remaining ones, in words."""
         regions = [endpoint.region_id for _, endpoint in self._left.values()]
         found = look_up(lambda: self._run.endpoints(regions))
@@ -54,12 +54,12 @@ class _PendingRows:
             try:
                 ready = connected(seen)
             except errors.EndpointFailed as error:
-                self._run.board.fail(target.entry, error.prose, next_command=self._run.command)
+                self._run.progress.fail(target.entry, error.prose, next_command=self._run.command)
                 del self._left[ident]
                 continue
             if seen is not None:
                 self._left[ident] = (target, seen)
-                self._run.board.change(target.entry, **of_endpoint(seen))
+                self._run.progress.change(target.entry, **of_endpoint(seen))
             if ready:
                 del self._left[ident]
         return f"{len(self._left)} not ready"
@@ -78,7 +78,7 @@ class _PendingRows:
         """Mark the remaining rows as failed."""
         for target, endpoint in self._left.values():
             alone = WaitRequest(cluster=target.cluster.cluster_id, endpoint=endpoint.endpoint_id)
-            self._run.board.fail(
+            self._run.progress.fail(
                 target.entry,
                 f"{reason}; last seen: {endpoint.endpoint_id} {states(endpoint)}",
                 next_command=suggestion("wait", alone),

@@ -134,7 +134,7 @@ def check_service(facts: Facts) -> Finding | None:
 
 def check_address_version(facts: Facts) -> Finding | None:
     """Check the address version: the endpoint is created for IPv4."""
-    service, check = facts.seen, "address-version"
+    service, check = facts.visible_service, "address-version"
     if service is None:
         return None
     version = service.address_version
@@ -259,7 +259,7 @@ def _states(endpoint: VpcEndpoint) -> str:
 
 def check_auto_accept(facts: Facts) -> Finding | None:
     """Check auto-accept: without it, the service's owner must accept the connection."""
-    service, check = facts.seen, "auto-accept"
+    service, check = facts.visible_service, "auto-accept"
     if service is None or (facts.planned.existing is not None and facts.planned.existing.ready):
         return None
     if service.auto_accept:
@@ -275,7 +275,7 @@ def check_auto_accept(facts: Facts) -> Finding | None:
 
 def check_payer(facts: Facts) -> Finding | None:
     """Report who is billed, and for how many zones."""
-    service, check = facts.seen, "payer"
+    service, check = facts.visible_service, "payer"
     if service is None or facts.planned.existing is not None:
         return None
     zones = "1 zone" if len(facts.planned.zones) == 1 else f"{len(facts.planned.zones)} zones"

@@ -125,7 +125,7 @@ class Facts:
     tags: tuple[tuple[str, str], ...] = (OUR_TAG,)
 
     @property
-    def seen(self) -> VerifiedService | None:
+    def visible_service(self) -> VerifiedService | None:
         """The service as this account sees it, if it is visible."""
         return self.survey.service if isinstance(self.survey.service, VerifiedService) else None
 

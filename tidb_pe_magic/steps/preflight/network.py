@@ -36,7 +36,11 @@ def check_zones(facts: Facts) -> Finding | None:
         return None
     if not networks.tells(RamAction.VSWITCHES):
         return denied_finding(check, Denied(RamAction.VSWITCHES))
-    offered = [zone for zone in networks.zones if facts.seen is None or zone in facts.seen.zones]
+    offered = [
+        zone
+        for zone in networks.zones
+        if facts.visible_service is None or zone in facts.visible_service.zones
+    ]
     obstacles = [o for zone in facts.planned.zones if (o := _obstacle(vpc, zone, offered))]
     in_use = ", ".join(f"{zone.zone_id} ({zone.vswitch_id})" for zone in facts.planned.zones)
     if obstacles or not facts.planned.zones:

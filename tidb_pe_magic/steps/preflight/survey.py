@@ -67,7 +67,7 @@ def planned_cluster(
     return found
 
 
-def judged(  # noqa: PLR0913 - one for each source of facts
+def plan_findings(  # noqa: PLR0913 - one for each source of facts
     context: Context,
     known: Survey,
     planned: EndpointPlan,
