@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from support.ports import free_port
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.loading.load import Loaded, LoadTask, load
+from tidb_pe_magic.database.loading.load import load
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.tables import TableName
+from tidb_pe_magic.database.loading.task import Loaded, LoadTask
 from tidb_pe_magic.errors import InvalidRequest, LoadFailed
 from tidb_pe_magic.sandbox.faults import Fault, Faults, Kind, Point
 from tidb_pe_magic.sandbox.network.gate import Gate

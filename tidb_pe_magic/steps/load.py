@@ -39,6 +39,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     from tidb_pe_magic.database.loading.keys import refuse_unknown  # noqa: PLC0415 - as above
     from tidb_pe_magic.database.loading.sources import source_of  # noqa: PLC0415 - as above
     from tidb_pe_magic.database.loading.tables import TableName  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.loading.task import LoadTask  # noqa: PLC0415 - as above
 
     started = context.clock()
     name = TableName.parse(request.table, record.session.database)
@@ -48,7 +49,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     for note in source.notes:
         on_event(Notice(text=note))
     done = loading.load(
-        loading.LoadTask(
+        LoadTask(
             engine=record.connection.engine,
             name=name,
             source=source,

@@ -86,15 +86,16 @@ def frame(rows: int) -> Any:
 
 
 def _load(task: Mapping[str, Any]) -> Callable[[Any], None]:
-    from tidb_pe_magic.database.loading import load
+    from tidb_pe_magic.database.loading.load import load
     from tidb_pe_magic.database.loading.sources import source_of
     from tidb_pe_magic.database.loading.tables import TableName
+    from tidb_pe_magic.database.loading.task import LoadTask
 
     engine = our_engine(task)
 
     def write(frame: Any) -> None:
-        load.load(
-            load.LoadTask(
+        load(
+            LoadTask(
                 engine=engine,
                 name=TableName("written", task["database"]),
                 source=source_of(frame),

@@ -14,9 +14,10 @@ from support.ports import free_port
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.loading.load import LoadTask, load
+from tidb_pe_magic.database.loading.load import load
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.tables import TableName
+from tidb_pe_magic.database.loading.task import LoadTask
 from tidb_pe_magic.errors import LoadFailed, TidbPeError
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
 from tidb_pe_magic.sandbox.network.gate import Gate

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import difflib
 import secrets
-import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pymysql.constants import ER
-
+from tidb_pe_magic.database.loading import side_tables
 from tidb_pe_magic.database.loading.binding import bound
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
 from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
 from tidb_pe_magic.database.loading.sending import Ledger, Sender
-from tidb_pe_magic.database.loading.statements import MOST_ROWS, InsertWriter
+from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import (
-    TableName,
     create_statement,
     created,
     described,
     is_view,
     referring,
 )
+from tidb_pe_magic.database.loading.task import Loaded, LoadTask
 from tidb_pe_magic.database.queries.failures import translated
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.errors import (
@@ -30,65 +28,16 @@ from tidb_pe_magic.errors import (
     InvalidRequest,
     LoadFailed,
     QueryCancelled,
-    QueryFailed,
     TidbPeError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sqlalchemy import Engine
+    from collections.abc import Sequence
 
     from tidb_pe_magic.database.loading.sources import FrameSource
     from tidb_pe_magic.database.loading.tables import TargetTable
 
 _TABLE = "--table"
-_DROP_SECONDS, _DROP_TRIES = 10.0, 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadTask:
-    """A load and its callbacks.
-
-    Attributes:
-        engine: of the connection.
-        name: of the table.
-        source: the frame.
-        if_exists: fail, append or replace.
-        keys: columns of a unique key; existing rows with the same key are updated.
-        cancel: set it to stop.
-        show: receives the CREATE TABLE before it is executed.
-        tell: receives the ledger several times a second.
-        note: receives further remarks.
-        together: maximum number of rows that are committed together.
-    """
-
-    engine: Engine
-    name: TableName
-    source: FrameSource
-    if_exists: str
-    keys: tuple[str, ...]
-    cancel: threading.Event
-    show: Callable[[str], None]
-    tell: Callable[[Ledger], None]
-    note: Callable[[str], None]
-    together: int = MOST_ROWS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """The result of a load.
-
-    Attributes:
-        bytes: size of the statements.
-        created: the CREATE TABLE; empty if the table existed.
-        replaced: an earlier table of this name was replaced.
-    """
-
-    rows: int
-    bytes: int
-    created: str = ""
-    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +71,7 @@ def load(task: LoadTask) -> Loaded:
         _bound_writer(task, table, around)  # reject values that do not fit before the table is created
         statement = create_statement(table)
         task.show(statement)
-        _define(task, statement)
+        side_tables.define(task, statement)
         return replace(_append(task, table, around), created=statement)
     return _make(task, table, around)
 
@@ -287,20 +236,20 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     task.show(create_statement(table))
     _tell_of_zones(task, table)
     try:
-        _define(task, create_statement(side))
+        side_tables.define(task, create_statement(side))
     except (ConnectionFailed, QueryCancelled) as unanswered:
         # It may have been created anyway.
-        raise _nothing_loaded(task, side.name, unanswered) from None
+        raise side_tables.nothing_loaded(task, side.name, unanswered) from None
     try:
         ledger, failure = _send(task, writer, pieces, zone)
     except BaseException:
-        _cleared(task, side.name)
+        side_tables.cleared(task, side.name)
         raise
     if failure is not None:
-        raise _nothing_loaded(task, side.name, failure)
+        raise side_tables.nothing_loaded(task, side.name, failure)
     old = task.name.beside(f"old_{secrets.token_hex(4)}") if around.table is not None else None
-    _rename(task, side.name, old)
-    if old is not None and not _cleared(task, old):
+    side_tables.rename(task, side.name, old)
+    if old is not None and not side_tables.cleared(task, old):
         task.note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")
     return Loaded(
         rows=ledger.rows,
@@ -310,77 +259,5 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     )
 
 
-def _rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
-    """Swap the temporary table and the existing one, in one statement."""
-    renames = [f"{task.name.sql} TO {old.sql}"] if old is not None else []
-    statement = f"RENAME TABLE {', '.join([*renames, f'{side.sql} TO {task.name.sql}'])}"
-    try:
-        _define(task, statement)
-    except TidbPeError as failure:
-        error = failure
-    else:
-        return
-    definite = isinstance(error, QueryFailed)
-    # A table that can be dropped was not renamed and never will be; a missing one was renamed.
-    dropped = _drop(task, side)
-    if dropped is None and not definite:
-        return
-    raise _failed(task, side, error, dropped=dropped)
-
-
-def _nothing_loaded(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
-    return _failed(task, side, failure, dropped=_cleared(task, side))
-
-
-def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
-    return LoadFailed(
-        str(task.name),
-        failure,
-        committed=0,
-        total=task.source.rows,
-        left=((0, task.source.rows),),
-        remains=side.sql if dropped is False else "",
-        whole=True,
-        stopped=isinstance(failure, QueryCancelled),
-    )
-
-
-def _define(task: LoadTask, statement: str) -> None:
-    """Execute a DDL statement over a separate connection."""
-    _execute(task.engine, statement, task.cancel)
-
-
-def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
-    flight = InFlight(engine, statement=statement)
-
-    def execute() -> None:
-        with flight.dedicated() as session, translated():
-            session.query(statement)
-
-    attended([execute], flight, cancel=cancel, tell=_nothing)
-
-
-def _cleared(task: LoadTask, name: TableName) -> bool:
-    """Drop a temporary table, over another connection if one is lost; return whether it is gone."""
-    return any(_drop(task, name) is not False for _ in range(_DROP_TRIES))
-
-
-def _drop(task: LoadTask, name: TableName) -> bool | None:
-    """Drop a temporary table; return False if that failed, None if the table does not exist."""
-    late = threading.Event()
-    timer = threading.Timer(_DROP_SECONDS, late.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        _execute(task.engine, f"DROP TABLE {name.sql}", late)
-    except QueryFailed as error:
-        return None if error.code in {ER.BAD_TABLE_ERROR, ER.NO_SUCH_TABLE} else False
-    except (QueryCancelled, ConnectionFailed):
-        return False
-    finally:
-        timer.cancel()
-    return True
-
-
 def _nothing() -> None:
-    """Report nothing, because it takes no time."""
+    """Tell nobody: it takes no time."""

@@ -1,0 +1,103 @@
+"""The table beside the wanted one, which a load fills: its definition, its renaming, and what is dropped."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pymysql.constants import ER
+
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.errors import (
+    ConnectionFailed,
+    LoadFailed,
+    QueryCancelled,
+    QueryFailed,
+    TidbPeError,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tidb_pe_magic.database.loading.tables import TableName
+    from tidb_pe_magic.database.loading.task import LoadTask
+
+_DROP_SECONDS, _DROP_TRIES = 10.0, 3
+
+
+def rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
+    """Swap the temporary table and the existing one, in one statement."""
+    renames = [f"{task.name.sql} TO {old.sql}"] if old is not None else []
+    statement = f"RENAME TABLE {', '.join([*renames, f'{side.sql} TO {task.name.sql}'])}"
+    try:
+        define(task, statement)
+    except TidbPeError as failure:
+        error = failure
+    else:
+        return
+    definite = isinstance(error, QueryFailed)
+    # A table that can be dropped was not renamed and never will be; a missing one was renamed.
+    dropped = _drop(task, side)
+    if dropped is None and not definite:
+        return
+    raise _failed(task, side, error, dropped=dropped)
+
+
+def nothing_loaded(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
+    """Drop the table, and return the error: no row is loaded."""
+    return _failed(task, side, failure, dropped=cleared(task, side))
+
+
+def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
+    return LoadFailed(
+        str(task.name),
+        failure,
+        committed=0,
+        total=task.source.rows,
+        left=((0, task.source.rows),),
+        remains=side.sql if dropped is False else "",
+        whole=True,
+        stopped=isinstance(failure, QueryCancelled),
+    )
+
+
+def define(task: LoadTask, statement: str) -> None:
+    """Execute a DDL statement over a separate connection."""
+    _execute(task.engine, statement, task.cancel)
+
+
+def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
+    flight = InFlight(engine, statement=statement)
+
+    def execute() -> None:
+        with flight.dedicated() as session, translated():
+            session.query(statement)
+
+    attended([execute], flight, cancel=cancel, tell=_nothing)
+
+
+def cleared(task: LoadTask, name: TableName) -> bool:
+    """Drop a temporary table, over another connection if one is lost; return whether it is gone."""
+    return any(_drop(task, name) is not False for _ in range(_DROP_TRIES))
+
+
+def _drop(task: LoadTask, name: TableName) -> bool | None:
+    """Drop a temporary table; return False if that failed, None if the table does not exist."""
+    late = threading.Event()
+    timer = threading.Timer(_DROP_SECONDS, late.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        _execute(task.engine, f"DROP TABLE {name.sql}", late)
+    except QueryFailed as error:
+        return None if error.code in {ER.BAD_TABLE_ERROR, ER.NO_SUCH_TABLE} else False
+    except (QueryCancelled, ConnectionFailed):
+        return False
+    finally:
+        timer.cancel()
+    return True
+
+
+def _nothing() -> None:
+    """Report nothing, because it takes no time."""

@@ -1,0 +1,63 @@
+"""A load as it is asked for, and as it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.database.loading.statements import MOST_ROWS
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+    from tidb_pe_magic.database.loading.sending import Ledger
+    from tidb_pe_magic.database.loading.sources import FrameSource
+    from tidb_pe_magic.database.loading.tables import TableName
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadTask:
+    """A load and its callbacks.
+
+    Attributes:
+        engine: of the connection.
+        name: of the table.
+        source: the frame.
+        if_exists: fail, append or replace.
+        keys: columns of a unique key; existing rows with the same key are updated.
+        cancel: set it to stop.
+        show: receives the CREATE TABLE before it is executed.
+        tell: receives the ledger several times a second.
+        note: receives further remarks.
+        together: maximum number of rows that are committed together.
+    """
+
+    engine: Engine
+    name: TableName
+    source: FrameSource
+    if_exists: str
+    keys: tuple[str, ...]
+    cancel: threading.Event
+    show: Callable[[str], None]
+    tell: Callable[[Ledger], None]
+    note: Callable[[str], None]
+    together: int = MOST_ROWS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The result of a load.
+
+    Attributes:
+        bytes: size of the statements.
+        created: the CREATE TABLE; empty if the table existed.
+        replaced: an earlier table of this name was replaced.
+    """
+
+    rows: int
+    bytes: int
+    created: str = ""
+    replaced: bool = False
