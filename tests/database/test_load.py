@@ -372,6 +372,31 @@ def test_an_existing_table_is_refused_until_requested(server: MariaDb, engine: E
         loaded(engine, frame, "parent", if_exists="replace")
 
 
+def test_tables_of_an_interrupted_load_are_named_and_stay(server: MariaDb, engine: Engine) -> None:
+    """A load names what a dead process left beside its table, with the statement that removes it."""
+    others = [
+        "t__load_0123abc",
+        "t__load_0123abcde",
+        "t__load_wxyzwxyz",
+        "tt__load_0123abcd",
+        "txxloadx01234567",
+    ]
+    for name in ("t__load_0123abcd", "t__load_89efcdab", *others):
+        server.execute(f"CREATE TABLE loads.{name} (a INT)")
+    frame = pd.DataFrame({"a": [1]})
+    for if_exists in ("fail", "append", "replace"):
+        said: list[str] = []
+        loaded(engine, frame, if_exists=if_exists, said=said)
+        (note,) = [each for each in said if "interrupted" in each]
+        assert note.endswith("DROP TABLE `loads`.`t__load_0123abcd`, `loads`.`t__load_89efcdab`")
+        assert tables(server) == sorted(["t", "t__load_0123abcd", "t__load_89efcdab", *others])
+    server.execute(note[note.index("DROP TABLE") :])
+    said = []
+    loaded(engine, frame, if_exists="replace", said=said)
+    assert tables(server) == sorted(["t", *others])
+    assert not [each for each in said if "interrupted" in each]
+
+
 def test_a_load_with_keys_can_be_repeated(server: MariaDb, engine: Engine) -> None:
     """With keys, existing rows are updated and others added, and a repeat changes nothing."""
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "v": [0.5, None]})

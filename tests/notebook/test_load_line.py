@@ -41,7 +41,11 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
     again = connected.must("%tidb_pe load delays --table delays --if-exists append --keys carrier")
     assert "Rows with an existing carrier were updated" in again.output
     pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
-    connected.must("%tidb_pe load delays --table delays --if-exists replace")
+    connected.must("%sql CREATE TABLE delays__load_0123abcd (a INT)")
+    replaced = connected.must("%tidb_pe load delays --table delays --if-exists replace").output
+    drop = "DROP TABLE `nycflights13`.`delays__load_0123abcd`"
+    assert f"If no other load is running: {drop}" in replaced
+    connected.must(f"%sql {drop}")
     assert connected.must("%sql SHOW TABLES LIKE 'delays%'").value.shape == (1, 1)
 
 

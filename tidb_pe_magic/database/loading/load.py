@@ -18,6 +18,7 @@ from tidb_pe_magic.database.loading.tables import (
     created,
     described,
     is_view,
+    left_beside,
     referring,
 )
 from tidb_pe_magic.database.loading.task import Loaded, LoadTask
@@ -35,17 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic.database.loading.sources import FrameSource
-    from tidb_pe_magic.database.loading.tables import TargetTable
+    from tidb_pe_magic.database.loading.tables import TableName, TargetTable
 
 _TABLE = "--table"
 
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """Facts from the server: the table, and the maximum length of a statement."""
+    """Facts from the server: the table, the maximum length of a statement, and what earlier loads left."""
 
     table: TargetTable | None
     packet: int
+    left: tuple[TableName, ...] = ()
     view: bool = False
     referring: str = ""
 
@@ -63,6 +65,8 @@ def load(task: LoadTask) -> Loaded:
         ConnectionFailed: the server did not answer; nothing was sent.
     """
     around = _look(task)
+    if around.left:
+        task.note(_leftovers(task.name, around.left))
     _refuse_table(task, around)
     if around.table is not None and task.if_exists == "append":
         return _append(task, around.table, around)
@@ -86,13 +90,20 @@ def _look(task: LoadTask) -> _Surroundings:
         with flight.dedicated() as session, translated():
             table = described(session, task.name)
             packet = int(_value(session, "SELECT @@max_allowed_packet"))
+            left = left_beside(session, task.name)
             if table is None:
-                return _Surroundings(None, packet)
+                return _Surroundings(None, packet, left)
             view = is_view(session, task.name)
-            return _Surroundings(table, packet, view, referring(session, task.name))
+            return _Surroundings(table, packet, left, view, referring(session, task.name))
 
     (found,) = attended([look], flight, cancel=task.cancel, tell=_nothing)
     return found
+
+
+def _leftovers(name: TableName, left: Sequence[TableName]) -> str:
+    """Return what to do about them; nothing is dropped here, because another load may be filling them."""
+    tables = ", ".join(each.sql for each in left)
+    return f"An interrupted load left tables beside {name}. If no other load is running: DROP TABLE {tables}"
 
 
 def _value(session: Any, sql: str) -> Any:

@@ -197,6 +197,18 @@ def is_view(session: Any, name: TableName) -> bool:
         return any("VIEW" in _text(kind) for (kind,) in cursor.fetchall())
 
 
+def left_beside(session: Any, name: TableName) -> tuple[TableName, ...]:
+    """Return the tables beside this one that a load was filling when it ended, or is filling now."""
+    shape = re.compile(re.escape(name.beside("load_").table) + "[0-9a-f]{8}", re.IGNORECASE)
+    with contextlib.closing(session.cursor()) as cursor:
+        cursor.execute(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME LIKE %s",
+            (name.database, "%load%"),
+        )
+        found = sorted(_text(table) for (table,) in cursor.fetchall())
+    return tuple(TableName(table, name.database) for table in found if shape.fullmatch(table))
+
+
 def referring(session: Any, name: TableName) -> str:
     """Return the name of a table with a foreign key to this one; empty if there is none."""
     with contextlib.closing(session.cursor()) as cursor:
