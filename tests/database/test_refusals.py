@@ -98,14 +98,14 @@ ROWS = {
     ),
     "quota": Row(1105, QUOTA, "quota", "login", "spending limit", "%tidb_pe connect"),
     "insecure transport": Row(
-        1105, INSECURE, "required", "tls", "encrypted connections only", "--tls auto", tls=TlsMode.OFF
+        1105, INSECURE, "required", "tls", "only encrypted connections", "--tls auto", tls=TlsMode.OFF
     ),
     "secure transport required": Row(
         3159,
         "Connections using insecure transport are prohibited while --require_secure_transport=ON.",
         "required",
         "tls",
-        "encrypted connections only",
+        "only encrypted connections",
         "--tls auto",
         tls=TlsMode.OFF,
         offers_tls=True,

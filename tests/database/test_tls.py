@@ -147,14 +147,14 @@ def test_verification_without_tls_on_the_server_fails(
 ) -> None:
     """A server without TLS is refused if a certificate is required."""
     failure = refusal(plain_server.target(tls=mode, ca=str(authority.path)))
-    assert "offers no TLS" in failure.message
+    assert "does not offer TLS" in failure.message
 
 
 def test_off_is_plain_even_where_tls_is_offered(tls_server: MariaDb, opened: Open) -> None:
     """Mode off is unencrypted, and the report says that TLS is available."""
     result = opened(tls_server.target(tls=TlsMode.OFF))
     assert cipher(result.engine) == ""
-    assert result.tls.description == "not encrypted: --tls off, alalthough the server offers TLS"
+    assert result.tls.description == "not encrypted: --tls off, although the server offers TLS"
 
 
 def test_no_later_connection_is_downgraded(tls_server: MariaDb, plain_server: MariaDb, opened: Open) -> None:
@@ -162,7 +162,7 @@ def test_no_later_connection_is_downgraded(tls_server: MariaDb, plain_server: Ma
     with Relay((tls_server.host, tls_server.port)) as relay:
         engine = opened(tls_server.target(port=relay.port)).engine
         relay.upstream = plain_server.host, plain_server.port
-        with engine.connect(), pytest.raises(sqlalchemy.exc.OperationalError, match="offers no TLS"):
+        with engine.connect(), pytest.raises(sqlalchemy.exc.OperationalError, match="does not offer TLS"):
             engine.connect()
 
 
@@ -175,7 +175,7 @@ def test_a_lost_session_is_not_opened_again_without_tls(
         with engine.connect() as connection:
             relay.upstream = plain_server.host, plain_server.port
             tls_server.execute(f"KILL {connection.exec_driver_sql('SELECT CONNECTION_ID()').scalar_one()}")
-            with pytest.raises(sqlalchemy.exc.OperationalError, match="offers no TLS"):
+            with pytest.raises(sqlalchemy.exc.OperationalError, match="does not offer TLS"):
                 connection.exec_driver_sql("SELECT 1")
 
 
