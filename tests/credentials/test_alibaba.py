@@ -257,6 +257,39 @@ def test_a_file_that_windows_wrote_is_read(tmp_path: Path, name: str, content: s
 written = partial(configure, current="a")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", ["External", "rsa_key_pair", "private_key_file", "variables", "OIDC"])
+def test_a_byte_order_mark_in_a_file_of_the_sdk_is_named(tmp_path: Path, kind: str, encoding: str) -> None:
+    """A file that only the SDK reads is refused for its byte order mark, with the way to save it."""
+    environ, file = {"HOME": str(tmp_path)}, tmp_path / "token"
+    file.write_text(HIDDEN, encoding=encoding)
+    if kind == "External":
+        written(tmp_path, {"name": "a", "mode": "External", "process_command": f"echo {HIDDEN}"})
+        file = tmp_path / ".aliyun" / "config.json"
+        file.write_text(file.read_text(encoding="utf-8"), encoding=encoding)
+    elif kind in {"rsa_key_pair", "private_key_file"}:
+        ini = tmp_path / "credentials.ini"
+        environ["ALIBABA_CLOUD_CREDENTIALS_FILE"] = str(ini)
+        text, key_file = "[default]\ntype = rsa_key_pair\n", f"private_key_file = {file}\n"
+        if kind == "rsa_key_pair":
+            ini.write_text(text, encoding=encoding)
+            file = ini
+        else:
+            ini.write_text(text + key_file, encoding="utf-8")
+    elif kind == "variables":
+        arns = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN")
+        environ |= dict.fromkeys(arns, "acs:x") | {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(file)}
+    else:
+        role = {"ram_role_arn": "acs:x", "oidc_provider_arn": "acs:x", "oidc_token_file": str(file)}
+        written(tmp_path, {"name": "a", "mode": "OIDC", **role})
+    with pytest.raises(TidbPeError, match=r"byte order mark.*Save it as UTF-8 without") as caught:
+        alibaba.find(environ, lambda: False)
+    assert str(file) in str(caught.value)
+    assert HIDDEN not in str(caught.value)
+    file.write_text(file.read_text(encoding=encoding), encoding="utf-8")
+    assert alibaba.find(environ, lambda: False).chain is not None
+
+
 @pytest.mark.parametrize("mode", ["RsaKeyPair", "BearerToken", "Anonymous"])
 def test_a_mode_that_is_not_accepted_is_named_with_those_that_are(tmp_path: Path, mode: str) -> None:
     """A profile with an unsupported mode ends the search, and the error lists the supported modes."""

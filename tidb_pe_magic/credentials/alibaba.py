@@ -11,6 +11,7 @@ import configparser
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from tidb_pe_magic.credentials.search import (
     KeyLocation,
     Search,
     broken,
+    check_for_sdk,
     home,
     part,
     private_half,
@@ -33,7 +35,6 @@ from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 KEY_ID, KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - a variable's name
@@ -124,6 +125,7 @@ def _oidc(environ: Mapping[str, str]) -> Found | None:
     role, provider, file = (environ.get(name, "") for name in _OIDC)
     if not (role and provider and file):
         return None
+    check_for_sdk(Path(file))
     return Found(
         place=f"the OIDC role {role}",
         chain=Chain(
@@ -141,8 +143,6 @@ def _cli_path(environ: Mapping[str, str]) -> Path:
 
 
 def _ini_path(environ: Mapping[str, str]) -> Path:
-    from pathlib import Path  # noqa: PLC0415 - imported as late as the other places
-
     given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
     return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
 
@@ -228,6 +228,7 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
         return Found(place=place, key=key)
     if not profile.get(needed):
         raise incomplete_profile(needed, place)
+    check_for_sdk(path)
     chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
 
@@ -301,6 +302,8 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
         return _assuming(section, place)
     if kind != "rsa_key_pair":
         raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not support")
+    check_for_sdk(path)
+    check_for_sdk(Path(section.get("private_key_file") or path))
     chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
 

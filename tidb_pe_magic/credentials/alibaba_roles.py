@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.advice import Advice, ShellCommand
-from tidb_pe_magic.credentials.search import Chain
+from tidb_pe_magic.credentials.search import Chain, check_for_sdk
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 
 if TYPE_CHECKING:
@@ -45,13 +46,15 @@ def identity_provider(profile: Mapping[str, Any], place: str) -> Chain:
 
     Raises:
         MissingCredentials: the profile lacks the role, the provider or the token's file.
-        InvalidRequest: a value has a type that the SDK does not accept.
+        InvalidRequest: a value has a type that the SDK does not accept, or the SDK cannot read the file.
     """
+    file = _needed(profile, _TOKEN_FILE, place)
+    check_for_sdk(Path(file))
     return Chain(
         kind="oidc",
         role=_needed(profile, _ROLE, place),
         identity_provider=_needed(profile, _PROVIDER, place),
-        path=_needed(profile, _TOKEN_FILE, place),
+        path=file,
         **_common(profile, place),
     )
 

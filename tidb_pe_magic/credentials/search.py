@@ -241,6 +241,27 @@ def read_text(path: Path) -> str | None:
     raise broken(path, reason)
 
 
+def check_for_sdk(path: Path) -> None:
+    """Refuse a file that the SDK would read: it takes a byte order mark as a part of the content.
+
+    A missing file and one that is not regular, such as a pipe, are left to the SDK.
+
+    Raises:
+        InvalidRequest: the file begins with a byte order mark, is not UTF-8, or cannot be read.
+    """
+    if not path.is_file():
+        return
+    content = read(path) or b""
+    text = read_text(path) or ""
+    if content.startswith(text[:1].encode()):
+        return
+    raise InvalidRequest(
+        str(path),
+        "begins with a byte order mark, which Alibaba Cloud's SDK cannot read.",
+        advice="Save it as UTF-8 without a byte order mark.",
+    )
+
+
 def broken(path: Path, reason: str) -> InvalidRequest:
     """Return the error for an unusable file; it contains nothing of the file's content."""
     return InvalidRequest(str(path), f"cannot be used: {reason}.", advice="Correct or remove it.")
