@@ -191,7 +191,10 @@ class Connector:
         raise AssertionError(msg)
 
     def _kill(self, number: int) -> None:
-        """End another session of the server over a new session; ignore a failure to do so."""
+        """End another session of the server over a new session; ignore a failure to do so.
+
+        Whether TiDB Cloud's gateway passes KILL to the right server is [GUESS].
+        """
         with contextlib.suppress(CannotConnect, pymysql.err.MySQLError), Deadline(_KILL_SECONDS) as deadline:
             session = self.connect(self._arguments, deadline)
             with contextlib.closing(session), session.cursor() as cursor:

@@ -42,7 +42,7 @@ class Cluster(Result):
         state: CREATING, ACTIVE, RESTORING or DELETED (TiDB Cloud's public API of 2026-08); others are
             possible.
         user_prefix: every SQL user's name begins with it and a dot; empty if the names have no prefix, for
-            example with an exclusive endpoint service.
+            example with an exclusive endpoint service, which is documented for AWS (Alibaba Cloud: [GUESS]).
         service: the private endpoint service; None if the cluster has none on Alibaba Cloud.
         gateway_names: host names that the cluster's own certificate can contain.
     """

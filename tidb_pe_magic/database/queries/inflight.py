@@ -200,7 +200,10 @@ class InFlight:
             self._told.set()
 
     def _tell(self, numbers: Sequence[int]) -> str:
-        """Tell the server to end the statements of these sessions; return why that failed, if it did."""
+        """Tell the server to end the statements of these sessions; return why that failed, if it did.
+
+        Whether TiDB Cloud's gateway passes KILL QUERY to the right server is [GUESS].
+        """
         try:
             connection = dial(self._engine)
         except pymysql.err.MySQLError as error:

@@ -255,7 +255,10 @@ def seed(port: int) -> list[Cluster]:
 
 
 def exclusive(cluster: Cluster) -> tuple[Cluster, EndpointService]:
-    """Return the cluster with its own endpoint service and without a user prefix, and the service."""
+    """Return the cluster with its own endpoint service and without a user prefix, and the service.
+
+    TiDB Cloud documents this model for AWS; on Alibaba Cloud it is [GUESS].
+    """
     region = cluster.region.code
     # IDs of one region share three characters; all have twenty characters after the hyphen.
     region_code = network_seed.GATEWAY_SERVICES[region].removeprefix("epsrv-")[:3]
