@@ -406,7 +406,7 @@ def test_unencodable_output_is_escaped(console: Console, encoding: str) -> None:
     narrow = {**console.environment, "PYTHONIOENCODING": encoding}
     table = run(narrow, "clusters", encoding=encoding)
     assert (table.returncode, table.stderr) == (0, "")
-    assert "\\u2714 yes" in table.stdout
+    assert "\\u2714 ACTIVE" in table.stdout
     assert json.loads(run(narrow, "clusters", "--output", "json").stdout) == console.must("clusters")
 
 

@@ -123,7 +123,7 @@ def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None
         (HIDDEN, "it is not an INI file"),
         (f"[default]\ntype = guess\naccess_key_id = {HIDDEN}\n", "a type that the SDK does not support"),
         (INI.replace("access_key_id = ini-id\n", ""), "has no access_key_id"),
-        (INI.replace("default", "prod"), "have no profile prod"),
+        (INI.replace("default", "prod"), "have no profile elsewhere"),
     ],
 )
 def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str, reason: str) -> None:

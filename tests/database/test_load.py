@@ -355,7 +355,7 @@ def test_an_existing_table_is_refused_until_requested(server: MariaDb, engine: E
     said: list[str] = []
     assert loaded(engine, frame, said=said).created == said[0]
     assert said[0].startswith("CREATE TABLE `loads`.`t` (\n  `a` BIGINT\n)")
-    with pytest.raises(InvalidRequest, match=r"loads\.t exists"):
+    with pytest.raises(InvalidRequest, match=r"loads\.t already exists"):
         loaded(engine, frame)
     loaded(engine, frame, if_exists="append")
     assert server.value("SELECT COUNT(*) FROM loads.t") == 4

@@ -54,7 +54,7 @@ TABLE = {
     "PolicyDocument": "policy_document",
     "ProtectedEnabled": "never read",
     "RegionId": "provider block",
-    "RequestId": "the answer's",
+    "RequestId": "belongs to the answer",
     "ResourceGroupId": "resource_group_id",
     "ResourceOwner": "does not have it",
     "ServiceId": "service_id",

@@ -54,7 +54,7 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
     for line, message in (
         ("delay --table x", "delay is neither a variable nor a file. Did you mean delays?"),
         ("missing.csv --table x", "missing.csv: No such file"),
-        ("delays --table flights", "nycflights13.flights exists"),
+        ("delays --table flights", "nycflights13.flights already exists"),
         ("delays --table flights --if-exists append", "has no such column"),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
         ("delays --table x --alias other", "connection other does not exist; open: tidb."),
@@ -113,4 +113,4 @@ def test_a_file_is_loaded_from_a_shell(connected: Shell, tmp_path: Path) -> None
     assert connected.must("%sql SELECT COUNT(*) AS n FROM from_shell").value["n"].tolist() == [2]
     again = run("delays.csv", "--table", "from_shell")
     assert (again.returncode, again.stdout) == (2, "")
-    assert "from_shell exists" in again.stderr
+    assert "from_shell already exists" in again.stderr

@@ -122,7 +122,7 @@ def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
     """In every traceback mode of IPython an expected error is one line."""
     for mode in ("Context", "Plain", "Verbose", "Minimal"):
         shell.must(f"%xmode {mode}")
-        assert shell.run("%tidb_pe verify").output.startswith("No cluster has been named")
+        assert shell.run("%tidb_pe verify").output.startswith("No cluster has been chosen")
 
 
 @pytest.mark.parametrize("name", sorted(available(Skin.LINE)))
