@@ -40,7 +40,7 @@ def test_cells_write_and_open_a_file(
     assert shell.must("%%sql mine\nSELECT 1 AS n").value["n"].tolist() == [1]
     refused = shell.run("%tidb_pe connect tidb.json")
     assert isinstance(refused.error, InvalidRequest)
-    assert "the path of a .json file, with an @ before it" in refused.output
+    assert "or @ and the path of a .json file" in refused.output
 
 
 def test_files_beside_the_notebook_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
     assert "Notebook no SQL yet → Endpoint not created yet → Service epsrv-t4ndemo" in shown
     assert "onnected" not in shown
     unknown = render.topology(CLUSTER, None, (), looked_up=False)
-    assert "Endpoint not known" in _sanitised(unknown)
+    assert "Endpoint unknown" in _sanitised(unknown)
     assert "no endpoint" not in unknown, "the label says no more than the picture"
 
 
