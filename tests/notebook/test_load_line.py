@@ -36,6 +36,7 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
     shown = cell.output
     assert shown.index("PRIMARY KEY (`carrier`)") < shown.index("Loaded into nycflights13.delays over tidb")
     assert "\n  2 rows · " in shown
+    assert "were updated" not in shown
     read = "%sql SELECT * FROM delays ORDER BY carrier DESC"
     pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
     again = connected.must("%tidb_pe load delays --table delays --if-exists append --keys carrier")

@@ -28,7 +28,7 @@ def _notes(result: model.LoadResult) -> Iterator[str]:
         yield "The table was replaced after the new one was complete."
     elif result.created:
         yield "The table was created."
-    if result.keys:
+    elif result.keys:
         yield f"Rows with an existing {', '.join(result.keys)} were updated."
 
 
