@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -85,16 +86,13 @@ def read(
     from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
 
     with translated(), open_reading(session, query.sql, query.params, on_bytes=tally.received) as reading:
-        take = begin(reading.schema)
         batches = iter(reading)
+        with _kept(flight, session, batches):
+            take = begin(reading.schema)
         for batch in batches:
             tally.decoded(batch.num_rows)
-            try:
+            with _kept(flight, session, batches):
                 wanted = take(batch)
-            except BaseException:
-                if session.pinned:
-                    _end(flight, session, batches)
-                raise
             if not wanted:
                 tally.cut = True
                 _end(flight, session, batches)
@@ -103,6 +101,17 @@ def read(
         tally.warnings = reading.warnings
         if not reading.schema.names:
             tally.changed = reading.affected_rows
+
+
+@contextmanager
+def _kept(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[None]:
+    """Keep a session that has to last, even if whoever takes its rows refuses them."""
+    try:
+        yield
+    except BaseException:
+        if session.pinned:
+            _end(flight, session, batches)
+        raise
 
 
 def _end(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> None:
