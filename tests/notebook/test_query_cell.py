@@ -334,15 +334,23 @@ def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
     """BEGIN, UPDATE and ROLLBACK in three cells save nothing, and SET, USE and @x last for both magics."""
     connected.must("%%sql\nCREATE TABLE test.accounts (id INT, v INT)")
     connected.must("%%tidb_pe query\nINSERT INTO test.accounts VALUES (1, 100)")
-    connected.must("%%tidb_pe query\nBEGIN")
-    connected.must("%%sql\nUPDATE test.accounts SET v = 0")
-    assert connected.must("%%tidb_pe query\nSELECT v FROM test.accounts").value["v"].tolist() == [0]
-    connected.must("%%tidb_pe query\nROLLBACK")
+    for one, other in (("%%tidb_pe query", "%%sql"), ("%%sql", "%%tidb_pe query")):
+        connected.must(f"{one}\nBEGIN")
+        connected.must(f"{other}\nUPDATE test.accounts SET v = 0")
+        assert connected.must(f"{one}\nSELECT v FROM test.accounts").value["v"].tolist() == [0]
+        connected.must(f"{one}\nROLLBACK")
+        assert connected.must("%sql SELECT v FROM test.accounts").value["v"].tolist() == [100]
+    connected.must("%%sql\nbegin;\nUPDATE test.accounts SET v = 0;\nROLLBACK")
     assert connected.must("%sql SELECT v FROM test.accounts").value["v"].tolist() == [100]
+    assert isinstance(connected.run("%%sql\n/* a comment alone */").error, errors.InvalidRequest)
     connected.must("%%tidb_pe query\nUSE test")
     connected.must("%%sql\nSET @x = 5")
     found = connected.must("%%tidb_pe query\nSELECT DATABASE() AS d, @x AS x").value
     assert [str(value) for value in found.iloc[0]] == ["test", "5"]
+    # A refused file costs the session nothing.
+    file = connected.run("%%tidb_pe query --to-parquet twins.parquet\nSELECT 1 AS a, 2 AS a")
+    assert isinstance(file.error, errors.InvalidRequest)
+    assert connected.must("%sql SELECT @x AS x").value["x"].tolist() == [5]
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "ROLLBACK", "SET @x = 1", "USE test", "SELECT LAST_INSERT_ID()"])

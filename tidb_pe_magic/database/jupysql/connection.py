@@ -6,12 +6,15 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
+import sql.magic as jupysql_magic
 from sql.connection.connection import ResultSetCollection, SQLAlchemyConnection
 from sql.magic import SqlMagic
 from sql.parse import escape_string_literals_with_colon_prefix
+from sql.run.run import run_statements
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
 from tidb_pe_magic.database.queries.statement import BoundStatement
@@ -108,6 +111,31 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         framed = typed is not None and self._config.autopandas
         table, frame = self._statements.run(bound, shown=shown, framed=framed)
         return ColumnarResult(table, self._statements.frame, frame)
+
+
+def accept_transactions() -> None:
+    """Let a cell of our connections begin a transaction with BEGIN, which jupysql refuses."""
+    jupysql_magic.run_statements = _run_statements
+
+
+def _run_statements(
+    connection: Any, text: str, config: SqlMagic, parameters: Mapping[str, Any] | None = None
+) -> Any:
+    """Run a cell's statements as jupysql does.
+
+    jupysql refuses a cell whose first word is BEGIN, but not one with a comment before that word. A cell of
+    comments only makes it fail with an UnboundLocalError.
+
+    Raises:
+        TidbPeError: the cell has no statement.
+    """
+    if isinstance(connection, ColumnarConnection):
+        verb = effect_of(text).verb
+        if text.strip() and not verb:
+            return connection.raw_execute(text)
+        if verb == "BEGIN":
+            text = f"/**/ {text}"
+    return run_statements(connection, text, config, parameters=parameters)
 
 
 def _bound(query: str, params: Any) -> dict[str, Any]:

@@ -81,7 +81,10 @@ def register(
     magic = _sql_magic(shell)
     from sql.connection import ConnectionManager  # noqa: PLC0415
 
-    from tidb_pe_magic.database.jupysql.connection import ColumnarConnection  # noqa: PLC0415 - imports jupysql
+    from tidb_pe_magic.database.jupysql.connection import (  # noqa: PLC0415 - imports jupysql
+        ColumnarConnection,
+        accept_transactions,
+    )
 
     _try(engine)
     old = ConnectionManager.connections.get(alias)
@@ -89,6 +92,7 @@ def register(
         # Closing it disposes of the engine's pool, so it must happen before the new one is registered.
         old.close()
         old = None
+    accept_transactions()
     ColumnarConnection(engine, alias=alias, config=magic, statements=statements)
     if old is not None:
         # jupysql drops it without closing it.
