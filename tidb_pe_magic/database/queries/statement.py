@@ -105,7 +105,7 @@ def read(
 
 @contextmanager
 def _kept(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[None]:
-    """Keep a session that has to last, even if whoever takes its rows refuses them."""
+    """Keep a pinned session usable if the consumer of its rows fails."""
     try:
         yield
     except BaseException:
