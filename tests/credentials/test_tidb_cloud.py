@@ -87,7 +87,7 @@ def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: P
 @pytest.mark.parametrize(
     ("profile", "reason"),
     [
-        ("prod", r"has no profile prod; it has default, half, login, staging"),
+        ("prod", r"has no profile prod\. Its profiles: default, half, login, staging"),
         ("login", r"whose login has expired.*ticloud auth login"),
         ("half", r"no private-key in it or in keyring:tidbcloud"),
     ],
@@ -103,7 +103,7 @@ def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str,
     ("content", "reason"),
     [
         (f'private-key = "{HIDDEN}'.encode(), "it is not valid TOML"),
-        (HIDDEN.encode() + b"\xe9", "it is not UTF-8"),
+        (HIDDEN.encode() + b"\xe9", "it is not valid UTF-8"),
         (
             f'[default]\npublic-key="a"\nprivate-key="{HIDDEN} {HIDDEN}"'.encode(),
             "private-key of ticloud profile",
