@@ -31,8 +31,8 @@ def test_text_with_a_mark_and_without_is_the_same(text: str) -> None:
     ("content", "words"),
     [
         ("hunter2".encode("utf-16-le"), "UTF-16 without a byte order mark"),
-        (b"hunter2\xff", "not UTF-8"),
-        (codecs.BOM_UTF16_LE + b"hunter2", "not UTF-16"),
+        (b"hunter2\xff", "not valid UTF-8"),
+        (codecs.BOM_UTF16_LE + b"hunter2", "not valid UTF-16"),
     ],
 )
 def test_an_undecodable_file_is_named_without_its_content(content: bytes, words: str) -> None:

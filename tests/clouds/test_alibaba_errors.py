@@ -76,7 +76,7 @@ TABLE: list[tuple[str, int, type[ApiError], str, str]] = [
     # Tokens: VPC's code, ECS's code, and the same token with other parameters
     ("OperationFailed.IdempotentTokenProcessing", 400, Conflict, "try again", "nobody"),
     ("IdempotentProcessing", 403, Conflict, "try again", "nobody"),
-    ("IdempotentParameterMismatch", 400, Conflict, "run the same command", "request"),
+    ("IdempotentParameterMismatch", 400, Conflict, "Run the same command", "request"),
     # RAM: VPC's status and ECS's, and the codes of other products
     ("Forbidden.RAM", 400, PermissionDenied, "RAM", "account"),
     ("Forbidden.RAM", 403, PermissionDenied, "RAM", "account"),
