@@ -212,7 +212,7 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
         with _hidden(sandbox), Runbook(environ=environment) as runbook:
             for _ in range(2):
                 with pytest.raises(
-                    errors.Conflict, match=r"IdempotentParameterMismatch.*run the same command"
+                    errors.Conflict, match=r"IdempotentParameterMismatch.*Run the same command"
                 ):
                     runbook.create(**PLACE, name="another-name")
     assert len(sandbox.world.endpoints) == 1

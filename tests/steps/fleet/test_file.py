@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="cannot be read"):
         read(str(tmp_path))
     (tmp_path / "latin").write_bytes("# Zürich".encode("latin-1"))
-    with pytest.raises(InvalidRequest, match="is not UTF-8"):
+    with pytest.raises(InvalidRequest, match="is not valid UTF-8"):
         read(str(tmp_path / "latin"))
 
 
