@@ -24,7 +24,7 @@ alias_name = matching(
 # EndpointName of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 endpoint_name = matching(
     r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}",
-    "must be 2 to 128 letters, digits, hyphens or underscores, starting with a letter",
+    "2 to 128 letters, digits, hyphens or underscores, starting with a letter",
 )
 _zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
 _vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123")
