@@ -199,7 +199,13 @@ def left_running(server: Server, *, plain: bool) -> int:
         while not running() or (plain and not _is_reading(main)):
             pass
         signal.pthread_kill(main, signal.SIGINT)
+        if plain:
+            while _is_reading(main):
+                pass
+            # At once: after five seconds MariaDB itself ends a sleeping query whose client has left.
+            left.extend(running())
 
+    left: list[int] = []
     with Gate((server.host, server.port)) as gate, _shell() as shell:
         address = ("127.0.0.1", _free_port())
         gate.open([address])
@@ -208,13 +214,14 @@ def left_running(server: Server, *, plain: bool) -> int:
             stopper.start()
             assert not _succeeds(shell, query)
             stopper.join()
-        # A server needs a moment to end a query. Nothing tells it to end the query of a plain connection, and
-        # after five seconds MariaDB itself ends a sleeping query whose client has left.
-        for _ in range(1 if plain else _LOOKS):
-            if not (left := running()):
-                break
-        for number in left:
-            server.execute(f"KILL {number}")
+        if not plain:
+            # A server needs a moment to end what it was asked to end.
+            for _ in range(_LOOKS):
+                left = running()
+                if not left:
+                    break
+    for number in running():
+        server.execute(f"KILL {number}")
     return len(left)
 
 
