@@ -71,6 +71,10 @@ def test_status_endpoints_and_the_drawing_name_every_cluster(runbook: Runbook) -
             flat = " ".join(shown.split())
             for name in ("reporting", "staging-4", "twin (10430185274093617159)"):
                 assert name in flat, shown
+    for result in results:
+        brief = " ".join(render.text(result).split())
+        # The list of a region has a column with all of them.
+        assert "serves demo, reporting and 7 more" in brief or "archive (RESTORING)" in brief
     status = results[0]
     drawing = render.topology(status.cluster, status.endpoint)
     label = drawing.partition('aria-label="')[2].partition('"')[0]

@@ -33,6 +33,8 @@ def view_of(result: model.Result) -> View:
 
 # Fields of every result.
 _COMMON = frozenset({"via", "emulated", "verbose"})
+# Of the clusters that share an endpoint: how many make it shared, and how many a brief fact names.
+_SHARED, _MOST_NAMES = 2, 3
 
 
 def _label(name: str) -> str:
@@ -73,6 +75,16 @@ def served(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, C
 def served_names(clusters: Sequence[model.ServedCluster]) -> str:
     """Return every cluster's name."""
     return ", ".join(each.name_among(clusters) for each in clusters)
+
+
+def serves(clusters: Sequence[model.ServedCluster] | None) -> tuple[Cell, ...]:
+    """Return a short fact with the clusters that share an endpoint; empty if it is only one, or not known."""
+    if not clusters or len(clusters) < _SHARED:
+        return ()
+    names = [each.name_among(clusters) for each in clusters]
+    if len(names) > _MOST_NAMES:
+        names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
+    return (f"serves {', '.join(names[:-1])} and {names[-1]}",)
 
 
 def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.view import Code, Mark, Table, View
-from tidb_pe_magic.display.views.base import view_of
+from tidb_pe_magic.display.views.base import serves, view_of
 from tidb_pe_magic.display.views.endpoints import awaits_owner
 from tidb_pe_magic.display.views.topology import topology
 
@@ -230,6 +230,7 @@ def _status(status: model.RunbookStatus) -> View:
     return View(
         title=title,
         kind="ok" if status.aliases else None,
+        brief=serves(status.endpoint.clusters) if status.endpoint else (),
         pictures=(picture,) if picture else (),
         tables=(Table(caption="", header=("Step", "Current state in the clouds"), rows=rows),),
         next_command=status.next_command,

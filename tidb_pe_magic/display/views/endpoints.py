@@ -14,6 +14,7 @@ from tidb_pe_magic.display.views.base import (
     for_endpoint,
     served,
     served_names,
+    serves,
     view_of,
     who_pays,
     yes_or_no,
@@ -53,7 +54,13 @@ def _plan(plan: model.EndpointPlan) -> View:
             else "Plan: reuse the existing endpoint",
             kind="no" if plan.stops else None,
             ident=existing.endpoint_id,
-            brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "no additional cost"),
+            brief=_free(
+                plan,
+                Code(existing.vpc_id),
+                _in_words(existing),
+                *serves(plan.clusters),
+                "no additional cost",
+            ),
             notes=notes,
             next_command=Suggestion("plan")
             if plan.stops
@@ -165,6 +172,7 @@ def _created(created: model.CreatedEndpoint) -> View:
             Code(created.endpoint.vpc_id),
             Code(*_zone_ids(created.endpoint)),
             _in_words(created.endpoint),
+            *serves(created.endpoint.clusters),
         ),
         notes=(
             *_differences(created.differences),
@@ -221,6 +229,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         after,
         Code(endpoint.domain),
         Code(*_zone_ids(endpoint)),
+        *serves(endpoint.clusters),
     )
     return View(
         title=title,
@@ -312,6 +321,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
     )
     return View(
         title=f"Endpoints {of}: {len(rows)}",
+        brief=serves(endpoints.items[0].clusters) if cluster else (),
         tables=(Table(caption="", header=header, rows=rows),),
         notes=cannot_tell(missing),
         next_command=_standing(endpoints.items[0])[2] if cluster and len(rows) == 1 else None,

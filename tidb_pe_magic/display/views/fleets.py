@@ -20,7 +20,7 @@ _MOST_REASONS = 4
 _KINDS: dict[str, Kind] = {
     model.RowState.READY: "ok",
     model.RowState.DELETED: "ok",
-    model.RowState.MAKE: "info",
+    model.RowState.CREATE: "info",
     model.RowState.ADOPT: "info",
     model.RowState.EXISTS: "ok",
     model.RowState.FAILED: "no",
