@@ -19,10 +19,10 @@ class RowState(StrEnum):
 
     QUEUED = "queued"
     PLANNING = "planning"
-    MAKE = "make"
+    CREATE = "to create"
     ADOPT = "adopt"
     EXISTS = "exists"
-    MAKING = "making"
+    CREATING = "creating"
     CONNECTING = "connecting"
     READY = "ready"
     NOT_READY = "not ready"
@@ -32,7 +32,7 @@ class RowState(StrEnum):
     FAILED = "failed"
 
 
-IN_MOTION = frozenset({RowState.PLANNING, RowState.MAKING, RowState.CONNECTING, RowState.DELETING})
+IN_MOTION = frozenset({RowState.PLANNING, RowState.CREATING, RowState.CONNECTING, RowState.DELETING})
 """The states of a row that is in progress."""
 
 

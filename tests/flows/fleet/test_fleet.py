@@ -52,7 +52,7 @@ def test_fifty_endpoints_are_planned_created_listed_and_deleted(
     calls = Counted(sandbox)
 
     planned = runbook.fleet("plan", file)
-    assert [row.row_state for row in planned] == [RowState.MAKE] * 50
+    assert [row.row_state for row in planned] == [RowState.CREATE] * 50
     assert planned.billed_zones == 100
     assert sandbox.world.endpoints == {}
     # The dry run of each row, and each service once.
@@ -100,7 +100,7 @@ def test_a_foreign_endpoint_is_adopted_and_not_deleted(
     with pytest.raises(errors.FleetFailed, match="row 2"):  # That group is not in the second VPC.
         runbook.fleet("plan", file)
     file = written(tmp_path / "fleet.toml", ["fleet-1"], more='zone = "all"\n')
-    assert [row.row_state for row in runbook.fleet("plan", file)] == [RowState.ADOPT, RowState.MAKE]
+    assert [row.row_state for row in runbook.fleet("plan", file)] == [RowState.ADOPT, RowState.CREATE]
     made = runbook.fleet("apply", file)
     assert made.rows[0].endpoint_id == theirs.endpoint_id
     assert made.rows[0].remarks == tuple(

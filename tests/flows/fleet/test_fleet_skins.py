@@ -55,7 +55,7 @@ def test_the_console_prints_each_change_and_fails_with_the_table(
     assert cli.main(["fleet", "apply", file]) == cli.Exit.FAILED
     out, err = capsys.readouterr()
     assert "row 1 (fleet-1 in vpc-t4nfleet1): ready ep-" in err
-    assert "row 2 (nobody in vpc-t4nfleet1): failed cluster: nobody: there is none" in err
+    assert "row 2 (nobody in vpc-t4nfleet1): failed cluster: nobody: no cluster has this name or ID" in err
     assert "\nfleet apply: 1 ready, 1 failed (" in err
     assert "\ntidb-pe: 1 of 2 rows failed; row 2 (nobody in " in err
     assert err.splitlines()[-1] == f"Try: tidb-pe fleet apply {file}"
@@ -114,8 +114,8 @@ def test_a_live_table_of_many_rows_shows_those_that_matter(sandbox: Sandbox, tmp
         rows = [line for line in shown.splitlines() if line.strip()[0].isdecimal()]
         assert 2 < len(rows) <= 2 + 4
         assert sum("nobody" in row for row in rows) == 2
-        assert "✘ Row 60 (nobody in vpc-t4nfleet2): cluster: nobody: there is none" in shown
-    assert kernel.shown[-1].startswith("✘ Fleet plan: 58 make, 2 failed (")
+        assert "✘ Row 60 (nobody in vpc-t4nfleet2): cluster: nobody: no cluster has this name or ID" in shown
+    assert kernel.shown[-1].startswith("✘ Fleet plan: 58 to create, 2 failed (")
 
 
 def test_a_stopped_fleet_leaves_its_table(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_three_rows_of_one_endpoint_are_billed_once(
     """Plan, apply and status make one creation and one dry run, and every row is ready with the same host."""
     file = written(tmp_path / "fleet.toml", named(3), VPCS[:1])
     planned = runbook.fleet("plan", file)
-    assert [row.row_state for row in planned] == [RowState.MAKE] * 3
+    assert [row.row_state for row in planned] == [RowState.CREATE] * 3
     assert [(row.billed_zones, row.shares_row) for row in planned] == [(2, 0), (0, 1), (0, 1)]
     assert planned.billed_zones == 2
     # In the sandbox the output does not mention cost.

@@ -96,7 +96,7 @@ def _apply(run: Run) -> None:
         refuse_stops(planned, force=force)
         if run.stop.is_set():
             return
-        run.progress.change(entry, row_state=RowState.MAKING)
+        run.progress.change(entry, row_state=RowState.CREATING)
         created = create_planned(run.live, planned, entry.request)
         run.progress.change(
             entry,
@@ -134,7 +134,7 @@ def _status(run: Run) -> None:
 
 def _show_plan(run: Run, target: FleetTarget, planned: EndpointPlan) -> None:
     existing = planned.existing
-    state = RowState.MAKE
+    state = RowState.CREATE
     if existing is not None:
         state = RowState.EXISTS if existing.ours else RowState.ADOPT
     run.progress.change(
