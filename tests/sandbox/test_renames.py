@@ -49,3 +49,29 @@ def test_a_long_insert_has_bytes_and_updates_existing_rows(cursor: Any) -> None:
     cursor.execute(update)
     cursor.execute("SELECT COUNT(*), MIN(s), MAX(b) FROM bulk WHERE s LIKE 'x%'")
     assert cursor.fetchall() == ((300, "x'00' \\ 0", b"\x01"),)
+
+
+@pytest.mark.parametrize("before", ["", '/* {"app": "dbt"} */\n\n', "-- a comment\n# another\n "])
+def test_a_comment_before_a_statement_changes_nothing(cursor: Any, before: str) -> None:
+    """Tools such as dbt write a comment before each statement, REPLACE and RENAME TABLE included."""
+    cursor.execute(f"{before}CREATE TABLE noted (a INT PRIMARY KEY, b TEXT)")
+    for _ in range(2):
+        cursor.execute(f"{before}REPLACE INTO noted VALUES (1, 'b')")
+    cursor.execute(f"{before}LOCK TABLES noted READ")
+    cursor.execute(f"{before}RENAME TABLE noted TO renamed")
+    cursor.execute(f"{before}SELECT * FROM renamed")
+    assert cursor.fetchall() == ((1, "b"),)
+    with pytest.raises(pymysql.err.NotSupportedError, match="SAVEPOINT is not supported"):
+        cursor.execute(f"{before}SAVEPOINT a")
+    cursor.execute("DROP TABLE renamed")
+
+
+def test_the_word_replace_within_a_statement_stays(cursor: Any) -> None:
+    """Only a statement that begins with REPLACE is one: a text with the word is stored as it was sent."""
+    cursor.execute("CREATE TABLE texts (a TEXT)")
+    cursor.execute("INSERT INTO texts VALUES ('please replace it')")
+    cursor.execute("CREATE OR REPLACE VIEW seen AS SELECT a FROM texts")
+    cursor.execute("SELECT a, 'to replace into' AS b FROM seen")
+    assert cursor.fetchall() == (("please replace it", "to replace into"),)
+    cursor.execute("DROP VIEW seen")
+    cursor.execute("DROP TABLE texts")

@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 _DIALECT: Final = MySQL()
 _NAME_LENGTH: Final = 256
 _STUB: Final = "(NULL)"
+#: What may precede a statement. Comments with "!" and "+" have a meaning.
+_BEFORE: Final = re.compile(r"(?:\s+|/\*(?![!+]).*?\*/|#[^\n]*|--(?:\s[^\n]*)?(?=\n|$))*", re.DOTALL)
 #: Statements without an effect here, which dumps and tools send.
-_IGNORED: Final = re.compile(
-    r"\s*(?:un)?lock\s+tables?\b|\s*flush\s|\s*analyze\s+table\b|\s*do\s", re.IGNORECASE
-)
+_IGNORED: Final = re.compile(r"(?:un)?lock\s+tables?\b|flush\s|analyze\s+table\b|do\s", re.IGNORECASE)
 _UNSUPPORTED: Final = re.compile(
-    r"\s*(?:savepoint|release|grant|revoke|admin|load|call|prepare)\b", re.IGNORECASE
+    r"(?:savepoint|release|grant|revoke|admin|load|call|prepare)\b", re.IGNORECASE
 )
-_RENAME: Final = re.compile(r"\s*rename\s+table\s", re.IGNORECASE)
+_RENAME: Final = re.compile(r"rename\s+table\s", re.IGNORECASE)
 _RENAMED: Final = re.compile(r"\s*(.+?)\s+to\s+(.+?)\s*;?\s*", re.IGNORECASE | re.DOTALL)
-_REPLACE: Final = re.compile(r"\s*replace\s+(?:into\s+)?", re.IGNORECASE)
-_KILL_TIDB: Final = re.compile(r"(\s*kill\s+)tidb\s+", re.IGNORECASE)
+_REPLACE: Final = re.compile(r"replace\s+(?:into\s+)?", re.IGNORECASE)
+_KILL_TIDB: Final = re.compile(r"(kill\s+)tidb\s+", re.IGNORECASE)
 
 #: MySQL functions that DuckDB lacks, or defines differently; our macros of these names replace them.
 _MACROS: Final[Mapping[type[exp.Expr], str]] = {exp.DayOfWeek: "mysql_dayofweek"}
@@ -116,17 +116,20 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     Raises:
         SqlError: the text is invalid, or contains unsupported SQL.
     """
-    if _IGNORED.match(sql):
+    start = _first_word(sql)
+    if _IGNORED.match(sql, start):
         return [Statement(None, sql)]
-    if _UNSUPPORTED.match(sql):
-        raise SqlError(NOT_SUPPORTED, f"{sql.split(maxsplit=1)[0].upper()} is not supported by the sandbox")
+    if unsupported := _UNSUPPORTED.match(sql, start):
+        raise SqlError(NOT_SUPPORTED, f"{unsupported.group().upper()} is not supported by the sandbox")
     if bulk := bulk_insert.split(sql):
         (stub,) = parse(f"{bulk[0]} {_STUB} {bulk[2]}")
         return [replace(stub, sql=sql, rows=bulk[1])]
-    sql = _KILL_TIDB.sub(r"\1", sql)
-    if _RENAME.match(sql):
-        return [_rename(sql)]
-    text = _REPLACE.sub("INSERT INTO ", sql, count=1)
+    if kill := _KILL_TIDB.match(sql, start):
+        sql = kill.group(1) + sql[kill.end() :]
+    if rename := _RENAME.match(sql, start):
+        return [_rename(sql, sql[rename.end() :])]
+    written = _REPLACE.match(sql, start)
+    text = sql if written is None else f"{sql[:start]}INSERT INTO {sql[written.end() :]}"
     try:
         tokens = _DIALECT.tokenize(text)
         parsed = _MysqlParser(dialect=_DIALECT).parse(tokens, text)
@@ -138,9 +141,14 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     return _statements(parsed, tokens, text, sql, several=several)
 
 
-def _rename(sql: str) -> Statement:
+def _first_word(sql: str) -> int:
+    """Return the position after the spaces and comments at the beginning."""
+    before = _BEFORE.match(sql)
+    return before.end() if before is not None else 0
+
+
+def _rename(sql: str, named: str) -> Statement:
     """Return RENAME TABLE as an ALTER TABLE for each of its tables."""
-    named = _RENAME.sub("", sql, count=1)
     commas = [token.start for token in _DIALECT.tokenize(named) if token.token_type is TokenType.COMMA]
     trees: list[exp.Expr] = []
     for begin, end in pairwise([-1, *commas, len(named)]):
