@@ -40,6 +40,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     # Cells outside the window would not be in the page.
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+    # Milliseconds: Lab drops what a kernel on a loaded machine answers later.
+    "@jupyterlab/completer-extension/manager": {"providerTimeout": 60_000},
 }
 _ARGUMENTS = (
     "--no-sandbox",
