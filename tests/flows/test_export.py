@@ -259,7 +259,7 @@ def test_with_a_wrong_clock_nothing_is_planned(lend: Callable[..., Sandbox]) -> 
     sandbox = lend(scenario="clock-skew")
     with (
         Runbook(environ=sandbox.environment()) as runbook,
-        pytest.raises(errors.StepOrderError, match=r"no zone can be looked up: .*clock"),
+        pytest.raises(errors.StepOrderError, match=r"a zone cannot be looked up: .*clock"),
     ):
         runbook.export("terraform", **PLACE)
 

@@ -94,7 +94,7 @@ def real(clouds: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize(
     ("confirm", "reason"),
-    [(lambda _: False, "you answered no"), (confirmed, "has no terminal or notebook to ask in")],
+    [(lambda _: False, "you answered no"), (confirmed, "has no terminal or notebook for the question")],
 )
 def test_without_a_yes_nothing_is_created(
     real: dict[str, str], clouds: Sandbox, confirm: Callable[[str], bool], reason: str

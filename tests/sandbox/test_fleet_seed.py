@@ -55,5 +55,5 @@ def test_an_exclusive_cluster_has_its_own_service_and_no_prefix() -> None:
 
 def test_an_exclusive_cluster_has_to_exist() -> None:
     """A name that matches no cluster with a private endpoint service is refused."""
-    with pytest.raises(ValueError, match="no cluster 'nobody' with a private endpoint service"):
+    with pytest.raises(ValueError, match="cluster 'nobody' with a private endpoint service does not exist"):
         Sandbox(exclusive=("nobody",))

@@ -147,7 +147,7 @@ def warnings(source: ExportSource) -> tuple[str, ...]:
                 "export again after wait"
             )
         found += [f"omitted: zone {zone.zone_id}, which is being removed" for zone in source.leaving]
-        found += [f"omitted: what needs RAM action {action}" for action in endpoint.missing_actions]
+        found += [f"omitted: all that needs RAM action {action}" for action in endpoint.missing_actions]
         if endpoint.ours:
             found.append(
                 "it has the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook "

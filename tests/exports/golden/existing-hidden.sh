@@ -1,22 +1,22 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 6b8cf7f0d841f6c0
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 7916b3994c965591
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
-# The first command adds the inbound rule that is missing; the others show the endpoint.
-# The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
+# The first command adds the missing inbound rule; the others show the endpoint.
+# The key comes from the aliyun CLI (aliyun configure, or its environment), not from this script.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
+# Review first:
 # - port (stop): TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - still changing: Active, connection Disconnected; export again after wait
-# - left out: what RAM action privatelink:ListVpcEndpoints tells
-# - left out: what RAM action privatelink:ListVpcEndpointSecurityGroups tells
+# - omitted: all that needs RAM action privatelink:ListVpcEndpoints
+# - omitted: all that needs RAM action privatelink:ListVpcEndpointSecurityGroups
 
 set -eu
 
 # Preflight, port: TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first
-# - SourceCidrIp: not known here
+# - SourceCidrIp: unknown
 : "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"
 aliyun ecs AuthorizeSecurityGroup \
   --region 'ap-southeast-1' \
@@ -29,7 +29,7 @@ aliyun ecs AuthorizeSecurityGroup \
   --Description 'Notebook to TiDB Cloud (preflight: port)' \
   --SourceCidrIp "$NOTEBOOK_CIDR"
 
-# As it was answered:
+# As reported by the API:
 # - ServiceName: com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo
 # - ServiceId: epsrv-t4ndemo
 # - ServiceRegionId: ap-southeast-1
@@ -58,7 +58,7 @@ aliyun privatelink GetVpcEndpointAttribute \
   --RegionId 'ap-southeast-1' \
   --EndpointId 'ep-t4nabc123'
 
-# As it was answered:
+# As reported by the API:
 # - ap-southeast-1a, vSwitch vsw-a, address 10.0.1.7: Connected
 # - ap-southeast-1b, vSwitch vsw-b, address 10.0.2.7: Connected
 aliyun privatelink ListVpcEndpointZones \
@@ -66,14 +66,14 @@ aliyun privatelink ListVpcEndpointZones \
   --RegionId 'ap-southeast-1' \
   --EndpointId 'ep-t4nabc123'
 
-# As it was answered:
-# - not known: RAM action privatelink:ListVpcEndpointSecurityGroups is missing
+# As reported by the API:
+# - unknown: RAM action privatelink:ListVpcEndpointSecurityGroups is missing
 aliyun privatelink ListVpcEndpointSecurityGroups \
   --region 'ap-southeast-1' \
   --RegionId 'ap-southeast-1' \
   --EndpointId 'ep-t4nabc123'
 
-# Until the private host answers, for 10 minutes at most:
+# Wait until the private host answers, for at most 10 minutes:
 aliyun privatelink GetVpcEndpointAttribute \
   --region 'ap-southeast-1' \
   --RegionId 'ap-southeast-1' \

@@ -1,15 +1,15 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: bb1d273a97a6c22b
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 82fa7e30469fb73e
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
-# terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would
-# change is a difference between this text and the cloud: look at it before you apply.
+# terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). Any other change in
+# the plan is a difference between this text and the cloud: review it before you apply.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
+# Review first:
 # - port (stop): TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - still changing: Active, connection Disconnected; export again after wait
-# - left out: what RAM action privatelink:ListVpcEndpoints tells
-# - left out: what RAM action privatelink:ListVpcEndpointSecurityGroups tells
+# - omitted: all that needs RAM action privatelink:ListVpcEndpoints
+# - omitted: all that needs RAM action privatelink:ListVpcEndpointSecurityGroups
 
 terraform {
   required_version = ">= 1.5" # the first with import blocks
@@ -22,7 +22,7 @@ terraform {
   }
 }
 
-# No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and
+# This file contains no keys: the provider takes them from its environment (ALICLOUD_ACCESS_KEY and
 # ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.
 provider "alicloud" {
   region = "ap-southeast-1" # TiDB Cloud: where the service is
@@ -33,8 +33,8 @@ import {
   id = "ep-t4nabc123"
 }
 
-# The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are
-# of ListVpcEndpointZones. It also answered what Terraform does not manage:
+# The arguments below are the fields of GetVpcEndpointAttribute, by its names; those of the zones are
+# from ListVpcEndpointZones. It also reported fields that Terraform does not manage:
 # - EndpointId: ep-t4nabc123
 # - RegionId: ap-southeast-1
 # - EndpointDomain: ep-t4nabc123.epsrv-t4ndemo.ap-southeast-1.privatelink.aliyuncs.com
@@ -61,7 +61,7 @@ resource "alicloud_privatelink_vpc_endpoint" "tidb" {
 
   policy_document = "{\"Version\":\"1\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"}]}" # PolicyDocument
 
-  # Not known here for lack of a permission, so left as it is in the cloud.
+  # Unknown here because a permission is missing, so left as it is in the cloud.
   lifecycle {
     ignore_changes = [security_group_ids, tags]
   }
@@ -102,15 +102,15 @@ resource "alicloud_security_group_rule" "notebook_to_tidb" {
   type              = "ingress"
   ip_protocol       = "tcp"
   port_range        = "4000/4000"       # TiDB Cloud: the service's port
-  cidr_ip           = var.notebook_cidr # not known here
+  cidr_ip           = var.notebook_cidr # unknown
   policy            = "accept"
-  priority          = 1          # the first, so that no rule for it comes before
+  priority          = 1          # the highest, so that no other rule comes first
   nic_type          = "intranet" # as for every group of a VPC
   description       = "Notebook to TiDB Cloud (preflight: port)"
 }
 
 output "endpoint_id" {
-  description = "What TiDB Cloud calls the Endpoint Resource ID"
+  description = "TiDB Cloud's Endpoint Resource ID"
   value       = alicloud_privatelink_vpc_endpoint.tidb.id
 }
 

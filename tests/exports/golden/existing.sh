@@ -1,17 +1,17 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 5a6c28c397dd68d2
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 763de42342fb2963
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
-# The commands show it, and change nothing.
-# The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
+# The commands show the endpoint and change nothing.
+# The key comes from the aliyun CLI (aliyun configure, or its environment), not from this script.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
-# - it carries the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook deletes it without --adopted
+# Review first:
+# - it has the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook deletes it without --adopted
 
 set -eu
 
-# As it was answered:
+# As reported by the API:
 # - ServiceName: com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo
 # - ServiceId: epsrv-t4ndemo
 # - ServiceRegionId: ap-southeast-1
@@ -42,7 +42,7 @@ aliyun privatelink GetVpcEndpointAttribute \
   --RegionId 'ap-southeast-1' \
   --EndpointId 'ep-t4nabc123'
 
-# As it was answered:
+# As reported by the API:
 # - ap-southeast-1a, vSwitch vsw-a, address 10.0.1.7: Connected
 # - ap-southeast-1b, vSwitch vsw-b, address 10.0.2.7: Connected
 aliyun privatelink ListVpcEndpointZones \
@@ -50,7 +50,7 @@ aliyun privatelink ListVpcEndpointZones \
   --RegionId 'ap-southeast-1' \
   --EndpointId 'ep-t4nabc123'
 
-# As it was answered:
+# As reported by the API:
 # - sg-t4nabc123
 # - sg-t4nxyz789
 aliyun privatelink ListVpcEndpointSecurityGroups \

@@ -1,12 +1,12 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 98dd07a6adfb16af
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 7a27bd741d0e4056
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
-# terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would
-# change is a difference between this text and the cloud: look at it before you apply.
+# terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). Any other change in
+# the plan is a difference between this text and the cloud: review it before you apply.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
-# - it carries the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook deletes it without --adopted
+# Review first:
+# - it has the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook deletes it without --adopted
 
 terraform {
   required_version = ">= 1.5" # the first with import blocks
@@ -19,7 +19,7 @@ terraform {
   }
 }
 
-# No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and
+# This file contains no keys: the provider takes them from its environment (ALICLOUD_ACCESS_KEY and
 # ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.
 provider "alicloud" {
   region = "ap-southeast-1" # TiDB Cloud: where the service is
@@ -30,8 +30,8 @@ import {
   id = "ep-t4nabc123"
 }
 
-# The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are
-# of ListVpcEndpointZones. It also answered what Terraform does not manage:
+# The arguments below are the fields of GetVpcEndpointAttribute, by its names; those of the zones are
+# from ListVpcEndpointZones. It also reported fields that Terraform does not manage:
 # - EndpointId: ep-t4nabc123
 # - RegionId: ap-southeast-1
 # - EndpointDomain: ep-t4nabc123.epsrv-t4ndemo.ap-southeast-1.privatelink.aliyuncs.com
@@ -91,7 +91,7 @@ resource "alicloud_privatelink_vpc_endpoint_zone" "zone_ap_southeast_1b" {
 }
 
 output "endpoint_id" {
-  description = "What TiDB Cloud calls the Endpoint Resource ID"
+  description = "TiDB Cloud's Endpoint Resource ID"
   value       = alicloud_privatelink_vpc_endpoint.tidb.id
 }
 

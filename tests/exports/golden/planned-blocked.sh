@@ -1,14 +1,14 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 5ff63585056ee656
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: fb2e1b9a0798628f
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC
-# that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they
-# make one endpoint.
-# The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
+# The commands create the endpoint and wait for it; nothing has been created yet. If an endpoint of this
+# service and VPC exists by then, it is reused. The ClientToken belongs to the plan, so running the
+# script twice at once creates one endpoint.
+# The key comes from the aliyun CLI (aliyun configure, or its environment), not from this script.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
+# Review first:
 # - port (stop): TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 
 set -eu
@@ -27,7 +27,7 @@ aliyun ecs AuthorizeSecurityGroup \
   --Description 'Notebook to TiDB Cloud (preflight: port)' \
   --SourceCidrIp '10.0.1.5/32'
 
-# What exists already for this service and VPC (what is being deleted, too):
+# Existing endpoints of this service and VPC (including those being deleted):
 answer=$(
   aliyun privatelink ListVpcEndpoints \
     --region 'ap-southeast-1' \
@@ -38,7 +38,7 @@ answer=$(
 printf '%s\n' "$answer"
 endpoint_id=$(printf '%s\n' "$answer" | tr ',' '\n' | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p' | head -n 1)
 
-# CreateVpcEndpoint, without the tag created-by=tidb_pe_magic: no notebook deletes it unasked.
+# CreateVpcEndpoint, without the tag created-by=tidb_pe_magic: delete needs --adopted in a notebook.
 # - ServiceName, RegionId: TiDB Cloud: the cluster's service
 # - VpcId: --vpc
 # - EndpointName: derived from the cluster's name
@@ -64,9 +64,9 @@ if [ -z "$endpoint_id" ]; then
   printf '%s\n' "$answer"
   endpoint_id=$(printf '%s\n' "$answer" | tr ',' '\n' | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p' | head -n 1)
 fi
-[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }
+[ -n "$endpoint_id" ] || { echo "the answer contains no endpoint" >&2; exit 1; }
 
-# Until the private host answers, for 10 minutes at most:
+# Wait until the private host answers, for at most 10 minutes:
 aliyun privatelink GetVpcEndpointAttribute \
   --region 'ap-southeast-1' \
   --RegionId 'ap-southeast-1' \

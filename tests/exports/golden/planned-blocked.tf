@@ -1,10 +1,10 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 7bffbce4edeb1727
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 1efd03d7558024cc
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan shows what would be created; nothing has been created yet.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
-# To be judged first:
+# Review first:
 # - port (stop): TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 
 terraform {
@@ -18,18 +18,18 @@ terraform {
   }
 }
 
-# No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and
+# This file contains no keys: the provider takes them from its environment (ALICLOUD_ACCESS_KEY and
 # ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.
 provider "alicloud" {
   region = "ap-southeast-1" # TiDB Cloud: where the service is
 }
 
-# Without the tag created-by=tidb_pe_magic: what Terraform makes, no notebook deletes unasked.
+# Without the tag created-by=tidb_pe_magic: delete needs --adopted in a notebook.
 resource "alicloud_privatelink_vpc_endpoint" "tidb" {
   service_name       = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo" # TiDB Cloud: the cluster's service
   vpc_id             = "vpc-t4nabc123"                                         # --vpc
   vpc_endpoint_name  = "tidb-demo"                                             # derived from the cluster's name
-  endpoint_type      = "Interface"                                             # as create asks for
+  endpoint_type      = "Interface"                                             # as create requests it
   security_group_ids = ["sg-t4nabc123"]                                        # the only one of the VPC
 }
 
@@ -53,13 +53,13 @@ resource "alicloud_security_group_rule" "notebook_to_tidb" {
   port_range        = "4000/4000"   # TiDB Cloud: the service's port
   cidr_ip           = "10.0.1.5/32" # ECS metadata: this notebook's address
   policy            = "accept"
-  priority          = 1          # the first, so that no rule for it comes before
+  priority          = 1          # the highest, so that no other rule comes first
   nic_type          = "intranet" # as for every group of a VPC
   description       = "Notebook to TiDB Cloud (preflight: port)"
 }
 
 output "endpoint_id" {
-  description = "What TiDB Cloud calls the Endpoint Resource ID"
+  description = "TiDB Cloud's Endpoint Resource ID"
   value       = alicloud_privatelink_vpc_endpoint.tidb.id
 }
 

@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 978e27bd7e5b9b15
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 6c2898f1cfea5e0f
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan shows what would be created; nothing has been created yet.
@@ -15,18 +15,18 @@ terraform {
   }
 }
 
-# No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and
+# This file contains no keys: the provider takes them from its environment (ALICLOUD_ACCESS_KEY and
 # ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.
 provider "alicloud" {
   region = "ap-southeast-1" # TiDB Cloud: where the service is
 }
 
-# Without the tag created-by=tidb_pe_magic: what Terraform makes, no notebook deletes unasked.
+# Without the tag created-by=tidb_pe_magic: delete needs --adopted in a notebook.
 resource "alicloud_privatelink_vpc_endpoint" "tidb" {
   service_name       = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo" # TiDB Cloud: the cluster's service
   vpc_id             = "vpc-t4nabc123"                                         # --vpc
   vpc_endpoint_name  = "tidb-demo"                                             # derived from the cluster's name
-  endpoint_type      = "Interface"                                             # as create asks for
+  endpoint_type      = "Interface"                                             # as create requests it
   security_group_ids = ["sg-t4nabc123"]                                        # the only one of the VPC
 }
 
@@ -43,7 +43,7 @@ resource "alicloud_privatelink_vpc_endpoint_zone" "zone_ap_southeast_1b" {
 }
 
 output "endpoint_id" {
-  description = "What TiDB Cloud calls the Endpoint Resource ID"
+  description = "TiDB Cloud's Endpoint Resource ID"
   value       = alicloud_privatelink_vpc_endpoint.tidb.id
 }
 
