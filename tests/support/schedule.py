@@ -1,4 +1,4 @@
-"""The order in which two processes run the tests: the slowest first."""
+"""The order in which the processes run the tests: the slowest first."""
 
 from __future__ import annotations
 
