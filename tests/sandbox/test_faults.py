@@ -65,8 +65,8 @@ def test_the_gate_has_manners() -> None:
                 socket.create_connection(address, timeout=5)
 
 
-def _impostors() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "sandbox-impostor"]
+def _impostors() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "sandbox-impostor"}
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,15 @@ def _impostors() -> list[threading.Thread]:
 )
 def test_an_impostor_leaves_nothing_behind(behave: impostors.Behaviour) -> None:
     """Stopping an impostor ends its connections and threads."""
+    # The sandbox that tests of this process borrow can have impostors of its own.
+    others = _impostors()
     with contextlib.ExitStack() as clients:
         with Impostor(behave) as impostor:
             client = clients.enter_context(socket.create_connection(impostor.address, timeout=5))
-            assert _impostors()
+            assert _impostors() - others
         while client.recv(1024):
             pass
-    assert _impostors() == []
+    assert _impostors() <= others
 
 
 def test_a_driver_works_over_the_sandboxs_own_tls() -> None:
