@@ -95,7 +95,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Import `Runbook` when it is asked for: `%load_ext` imports this module, too."""
+        """Import `Runbook` on first use, because `%load_ext` also imports this module."""
         if name == "Runbook":
             from tidb_pe_magic.runbook import Runbook  # noqa: PLC0415 - see above
 
@@ -107,16 +107,16 @@ if not TYPE_CHECKING:
 def form(runbook: Runbook, step: str = "", *, cluster: str = "") -> Form:
     """Return the runbook as a form of widgets, which a notebook shows as a cell's last value.
 
-    It asks the clouds in a thread of its own, and does with each click what a method of the runbook does.
+    The form calls the clouds in its own thread. Each click does the same as a method of the runbook.
 
     Args:
-        runbook: does the work.
-        step: cluster, create or connect, for this step alone; default: all three.
-        cluster: name or ID of the cluster to begin with; default: the last one named, or the only one that
-            has an endpoint.
+        runbook: carries out the steps.
+        step: cluster, create or connect, to show only this step; default: all three.
+        cluster: name or ID of the cluster to start with; default: the last one that was used, or the only
+            one that has an endpoint.
 
     Raises:
-        InvalidRequest: there is no such step.
+        InvalidRequest: the step is unknown.
     """
     from tidb_pe_magic.notebook.form_command import make  # noqa: PLC0415 - ipywidgets is slow to import
 
@@ -124,14 +124,14 @@ def form(runbook: Runbook, step: str = "", *, cluster: str = "") -> Form:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Add `%tidb_pe` to the shell: called by `%load_ext tidb_pe_magic`."""
+    """Add `%tidb_pe` to the shell; `%load_ext tidb_pe_magic` calls this."""
     from tidb_pe_magic.notebook.extension import load  # noqa: PLC0415 - only where there is a shell
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take `%tidb_pe` away and close its connections: called by `%unload_ext tidb_pe_magic`."""
+    """Remove `%tidb_pe` and close its connections; `%unload_ext tidb_pe_magic` calls this."""
     from tidb_pe_magic.notebook.extension import unload  # noqa: PLC0415 - only where there is a shell
 
     unload(shell)
