@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tidb_pe_magic.model.authorization import Authorization
 from tidb_pe_magic.model.base import Restriction, Result
-from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, ServedCluster
+from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, ServedCluster, cluster_names
 from tidb_pe_magic.model.connections import (
     NOT_REACHED,
     BrokenProfile,
@@ -181,6 +181,7 @@ __all__ = [
     "Whereabouts",
     "Whoami",
     "changes_with",
+    "cluster_names",
     "ignore_event",
     "judge",
     "key_hint",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.model.base import Restriction, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,11 @@ class ServedCluster:
         unique = sum(each.display_name == self.display_name for each in clusters) == 1
         more = [*(() if unique else (self.cluster_id,)), *(() if self.active else (self.state,))]
         return f"{self.display_name} ({', '.join(more)})" if more else self.display_name
+
+
+def cluster_names(clusters: Sequence[ServedCluster]) -> list[str]:
+    """Return the clusters' names, each with its ID if it is not unique, and its state if not ACTIVE."""
+    return [each.name_among(clusters) for each in clusters]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.write import suggestion
-from tidb_pe_magic.model import Deletion, EndpointStatus
+from tidb_pe_magic.model import Deletion, EndpointStatus, cluster_names
 from tidb_pe_magic.steps import disconnect
 from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
-from tidb_pe_magic.steps.served_clusters import names, refuse_shared, with_clusters
+from tidb_pe_magic.steps.served_clusters import refuse_shared, with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ def _refuse_unless_meant(
         endpoint = with_clusters(context, endpoint)
         facts = [endpoint.name or "no name", ", ".join(zone.zone_id for zone in endpoint.zones) or "no zone"]
         if endpoint.clusters:
-            facts.append(f"serves {names(endpoint.clusters)}")
+            facts.append(f"serves {', '.join(cluster_names(endpoint.clusters))}")
         raise errors.InvalidRequest(
             "--yes",
             f"is missing: this deletes {endpoint.endpoint_id} ({'; '.join(facts)}) "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.model import ServedCluster
+from tidb_pe_magic.model import ServedCluster, cluster_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -89,7 +89,8 @@ def refuse_shared(
             serves = f"serves {_counted(others)}"
         raise errors.NotEligible(
             "shared",
-            f"{endpoint.endpoint_id} {serves}: {names(others)}. Deleting it ends their private connections.",
+            f"{endpoint.endpoint_id} {serves}: {', '.join(cluster_names(others))}. "
+            "Deleting it ends their private connections.",
             advice=Advice("If you are sure, delete it for all of them.", command),
         )
     return replace(endpoint, clusters=served)
@@ -97,8 +98,3 @@ def refuse_shared(
 
 def _counted(clusters: Sequence[ServedCluster], kind: str = "") -> str:
     return f"{len(clusters)} {kind}ACTIVE cluster{'' if len(clusters) == 1 else 's'}"
-
-
-def names(clusters: Sequence[ServedCluster]) -> str:
-    """Return the clusters' names in one phrase, with the ID if a name is not unique."""
-    return ", ".join(each.name_among(clusters) for each in clusters)

@@ -7,13 +7,13 @@ from dataclasses import fields, is_dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.view import Mark, Table, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tidb_pe_magic import model
     from tidb_pe_magic.display.view import Cell
 
 
@@ -74,14 +74,14 @@ def served(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, C
 
 def served_names(clusters: Sequence[model.ServedCluster]) -> str:
     """Return every cluster's name."""
-    return ", ".join(each.name_among(clusters) for each in clusters)
+    return ", ".join(model.cluster_names(clusters))
 
 
 def serves(clusters: Sequence[model.ServedCluster] | None) -> tuple[Cell, ...]:
     """Return a short fact with the clusters that share an endpoint; empty if it is only one, or not known."""
     if not clusters or len(clusters) < _SHARED:
         return ()
-    names = [each.name_among(clusters) for each in clusters]
+    names = model.cluster_names(clusters)
     if len(names) > _MOST_NAMES:
         names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
     return (f"serves {', '.join(names[:-1])} and {names[-1]}",)
