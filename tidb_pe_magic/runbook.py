@@ -19,7 +19,7 @@ from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError, TidbPeError
 from tidb_pe_magic.runtime.context import Context, usual_frames
-from tidb_pe_magic.runtime.known import KnownNames
+from tidb_pe_magic.runtime.known_names import KnownNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

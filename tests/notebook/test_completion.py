@@ -17,7 +17,7 @@ from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.notebook.completion import candidates
 from tidb_pe_magic.notebook.extension import TidbPeMagics
 from tidb_pe_magic.notebook.sql_completion import sql_place
-from tidb_pe_magic.runtime.known import KnownNames
+from tidb_pe_magic.runtime.known_names import KnownNames
 from tidb_pe_magic.runtime.open_connections import OpenConnection, OpenConnections
 
 if TYPE_CHECKING:

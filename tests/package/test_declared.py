@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 # The extra of each part, by the beginning of its path.
 EXTRA = {
     "sandbox/": "sandbox",
-    "database/queries/distributed.py": "dask",
+    "database/queries/dask_frame.py": "dask",
     "credentials/": "keyring",
 }
 # Packages that are loaded before a part is imported.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.commands.fields import Option
     from tidb_pe_magic.commands.table import Operation
-    from tidb_pe_magic.runtime.known import KnownNames
+    from tidb_pe_magic.runtime.known_names import KnownNames
 
 _SEEN = frozenset({"cluster", "vpc", "security_group", "endpoint"})
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tidb_pe_magic.runtime.known import KnownNames
+    from tidb_pe_magic.runtime.known_names import KnownNames
 
 _IDENTIFIER = "tidb_pe_magic"
 _QUERY, _LOAD, _INTO = "query", "load", "--into"

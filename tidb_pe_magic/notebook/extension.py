@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.notebook.magics import Commands
     from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
     from tidb_pe_magic.runbook import Runbook
-    from tidb_pe_magic.runtime.known import KnownNames
+    from tidb_pe_magic.runtime.known_names import KnownNames
 
 
 @magics_class

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tidb_pe_magic.completion.sql import Completion
-    from tidb_pe_magic.runtime.known import KnownNames
+    from tidb_pe_magic.runtime.known_names import KnownNames
     from tidb_pe_magic.runtime.open_connections import OpenConnection
 
 _SQL_CELL = re.compile(r"\s*%%(?:sql|jupysql)(?:\s+(?P<line>.*))?\s*")

@@ -23,10 +23,10 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import connection_files, doctor, profiles, saved_connections
+from tidb_pe_magic.steps.background_imports import is_loaded
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.connections import is_registered
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
-from tidb_pe_magic.steps.loading import is_loaded
 from tidb_pe_magic.steps.login import open_awake
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_cells import SqlCells

@@ -18,8 +18,8 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
+from tidb_pe_magic.steps.background_imports import load_in_background
 from tidb_pe_magic.steps.endpoints import detailed, not_listed
-from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.plan import (
     adoption,
     digest,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.commands.requests import LoadRequest
-    from tidb_pe_magic.database.loading.sending import Ledger
+    from tidb_pe_magic.database.loading.sender import Ledger
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
 

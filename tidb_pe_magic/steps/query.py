@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
+from tidb_pe_magic.database.abbreviation import shortened
 from tidb_pe_magic.database.effects import refuse_session_statement
-from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, connection_files, connections, saved_connections
 from tidb_pe_magic.steps.aliases import not_open
@@ -134,13 +134,13 @@ def _distributed(
 ) -> QueryResult:
     if find_spec("dask") is None:
         raise errors.MissingDependency.of("dask", '"dask[dataframe,distributed]"')
-    from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
+    from tidb_pe_magic.database.queries import dask_frame, results  # noqa: PLC0415 - they need pyarrow
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
 
     connection = record.connection
     mode, name = connections.settled_tls(connection)
-    source = distributed.WorkerLogin(
+    source = dask_frame.WorkerLogin(
         host=connection.host,
         port=connection.port,
         user=connection.user,
@@ -148,7 +148,7 @@ def _distributed(
         tls=mode,
         tls_name=name,
         ca=connection.ca,
-        password_from=distributed.password_reference(connection.password_source),
+        password_from=dask_frame.password_reference(connection.password_source),
     )
     started = context.clock()
     reading = results.Read(
@@ -163,7 +163,7 @@ def _distributed(
     )
     sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
     moment, queries, schema = results.plan(replace(reading, query=BoundStatement(sql=sql, params=params)))
-    data = distributed.distributed_frame(
+    data = dask_frame.distributed_frame(
         queries,
         source,
         moment,

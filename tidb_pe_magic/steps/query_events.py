@@ -47,7 +47,7 @@ def asking_clock(context: Context) -> Callable[[], float] | None:
 @contextmanager
 def query_log_entry(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
     """Log the query with its outcome, and yield the hook for its result."""
-    from tidb_pe_magic.database.shortened import shortened  # noqa: PLC0415 - only a query needs it
+    from tidb_pe_magic.database.abbreviation import shortened  # noqa: PLC0415 - only a query needs it
 
     started = context.clock()
     query = PastQuery(

@@ -17,9 +17,9 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.waiter import accepted_or_to_be_accepted, connected
 from tidb_pe_magic.steps import connect, wait
+from tidb_pe_magic.steps.background_imports import load_in_background
 from tidb_pe_magic.steps.create import create_planned, refuse_stops
 from tidb_pe_magic.steps.endpoints import for_endpoint
-from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.plan import make_plan
 from tidb_pe_magic.steps.preflight import survey
 

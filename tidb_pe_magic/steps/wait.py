@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runtime.waiter import connected
+from tidb_pe_magic.steps.background_imports import load_in_background
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
-from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:

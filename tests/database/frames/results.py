@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pymysql.constants import COMMAND
 
-from tidb_pe_magic.database.frames import open_reading, prepared
+from tidb_pe_magic.database.frames import open_reading, prepared_statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.calendar import ZeroDates
@@ -57,7 +57,7 @@ def record(connection: Connection[Any], sql: str, *, binary: bool) -> Recording:
     """Run a statement and return all of the server's bytes."""
     driver = _Recorder(connection)
     if binary:
-        statement = prepared.prepare(driver, sql, Declarations())
+        statement = prepared_statement.prepare(driver, sql, Declarations())
         assert statement is not None
         driver.send(COMMAND.COM_STMT_EXECUTE, statement.execution((), driver.encoding))
     else:

@@ -15,7 +15,7 @@ from tidb_pe_magic.database.frames.pandas import (
     to_pandas,
     unique_names,
 )
-from tidb_pe_magic.database.frames.reading import Reading, Rows, open_reading, read_rows
+from tidb_pe_magic.database.frames.result_stream import Reading, Rows, open_reading, read_rows
 
 __all__ = [
     "Decimals",

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database.loading import side_tables
-from tidb_pe_magic.database.loading.binding import bound
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
+from tidb_pe_magic.database.loading.conversion import bound
 from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
-from tidb_pe_magic.database.loading.sending import Ledger, Sender
+from tidb_pe_magic.database.loading.sender import Ledger, Sender
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import (
     create_statement,

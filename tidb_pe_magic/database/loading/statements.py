@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.database.loading.bound import LiteralForm
 from tidb_pe_magic.database.loading.columns import refuse
+from tidb_pe_magic.database.loading.literals import LiteralForm
 from tidb_pe_magic.database.loading.tables import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidb_pe_magic.database.loading.bound import BoundColumn
+    from tidb_pe_magic.database.loading.literals import BoundColumn
     from tidb_pe_magic.database.loading.tables import TableName
 
 # A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long enough

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from tidb_pe_magic.database.loading.sending import Ledger
+    from tidb_pe_magic.database.loading.sender import Ledger
     from tidb_pe_magic.database.loading.sources import FrameSource
     from tidb_pe_magic.database.loading.tables import TableName
 

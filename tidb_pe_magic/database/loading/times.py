@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.database.loading.bound import BoundColumn, LiteralForm, bound, refuse_where
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, remainder
+from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm, bound, refuse_where
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetColumn

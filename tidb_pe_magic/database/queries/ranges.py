@@ -134,7 +134,7 @@ def _described(session: Any, sql: str) -> tuple[Definition, ...]:
     Raises:
         InvalidRequest: two columns have the same name, which a table does not allow.
     """
-    from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.frames.prepared_statement import describe  # noqa: PLC0415 - needs pyarrow
 
     with translated():
         definitions = describe(session, sql) or ()
@@ -151,7 +151,7 @@ def _described(session: Any, sql: str) -> tuple[Definition, ...]:
 
 def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> str:
     """Return the columns to select from the statement as a table: `*` omits TiDB's hidden _tidb_rowid."""
-    from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.frames.prepared_statement import describe  # noqa: PLC0415 - needs pyarrow
 
     if not definitions:
         return "*"

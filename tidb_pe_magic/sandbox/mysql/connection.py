@@ -23,7 +23,7 @@ from tidb_pe_magic.sandbox.mysql.handshake import (
     switch_request,
 )
 from tidb_pe_magic.sandbox.mysql.packet_stream import MAX_ALLOWED_PACKET
-from tidb_pe_magic.sandbox.mysql.prepared import PreparedStatements
+from tidb_pe_magic.sandbox.mysql.prepared_statements import PreparedStatements
 from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, Malformed, Status, integer
 from tidb_pe_magic.sandbox.mysql.rows import RowEncoder
 

@@ -11,8 +11,8 @@ from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.steps.clusters import named_cluster
+from tidb_pe_magic.steps.fleet.merge import contradictions, merged
 from tidb_pe_magic.steps.fleet.rows import RowProgress
-from tidb_pe_magic.steps.fleet.same_endpoint import contradictions, merged
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
 from tidb_pe_magic.threads import work_through
 

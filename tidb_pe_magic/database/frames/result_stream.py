@@ -11,7 +11,7 @@ import pyarrow as pa
 import pymysql.err
 from pymysql.constants import COMMAND
 
-from tidb_pe_magic.database.frames import prepared, statement
+from tidb_pe_magic.database.frames import prepared_statement, statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.calendar import ZeroDates
@@ -53,7 +53,7 @@ class Reading:
         self._on_bytes = on_bytes
         self._zero_dates = ZeroDates()
         self._answer: Answer | CursorAnswer | None = None
-        self._prepared: prepared.Prepared | None = None
+        self._prepared: prepared_statement.Prepared | None = None
         self._arrays: Iterator[list[pa.Array]] = iter(())
         self._begun = self._closed = False
         self.schema = pa.schema([])
@@ -100,7 +100,7 @@ class Reading:
         if self._prepared is not None and self._driver.open:
             # If the connection is closed, so is the statement.
             with contextlib.suppress(pymysql.err.OperationalError):
-                prepared.close(self._driver, self._prepared)
+                prepared_statement.close(self._driver, self._prepared)
 
     def __enter__(self) -> Self:
         """Return the reading."""
@@ -154,20 +154,20 @@ class Reading:
         was chosen. Such a statement is prepared again, with its values as literals.
         """
         driver = self._driver
-        self._prepared = prepared.prepare(driver, parsed.sql, declarations)
+        self._prepared = prepared_statement.prepare(driver, parsed.sql, declarations)
         if self._prepared is None or self._prepared.settled:
             return parsed, params
         self._prepared.check(params)
         filled = Statement(self._filled(parsed, params), parsed.selects, ())
-        prepared.close(driver, self._prepared)
+        prepared_statement.close(driver, self._prepared)
         self._prepared = None
-        self._prepared = prepared.prepare(driver, filled.sql, declarations)
+        self._prepared = prepared_statement.prepare(driver, filled.sql, declarations)
         return filled, ()
 
     def _filled(self, parsed: Statement, params: Sequence[object]) -> str:
         return parsed.filled(literals(params, self._driver.literal))
 
-    def _binary(self, statement: prepared.Prepared) -> bool:
+    def _binary(self, statement: prepared_statement.Prepared) -> bool:
         """Choose the protocol that truncates no value of the result.
 
         The binary form truncates an integer whose expression was declared too narrow; text has all its

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.database.loading.bound import BoundColumn, LiteralForm
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, first_true, refuse
+from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm
 from tidb_pe_magic.database.loading.numbers import INTEGER_BITS, decimal_rule, float_rule, integer_rule
 from tidb_pe_magic.database.loading.texts import (
     BLOB_BYTES,

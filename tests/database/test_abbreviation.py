@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.database.shortened import shortened
+from tidb_pe_magic.database.abbreviation import shortened
 
 SECRET = "hunter2Zx"
 
