@@ -79,14 +79,14 @@ def as_advice(advice: str | Advice) -> Advice:
     return advice if isinstance(advice, Advice) else Advice(advice)
 
 
-def spelled(command: NextCommand, spelling: Spelling) -> str:
+def spell_advice(command: NextCommand, spelling: Spelling) -> str:
     """Return a command in the given spelling."""
     return command.line if isinstance(command, ShellCommand) else spelling(command)
 
 
 def with_commands(text: str, commands: tuple[NextCommand, ...], spelling: Spelling) -> str:
     """Return the sentences and the first command on one line, for logs and tables."""
-    first = f"Try: {spelled(commands[0], spelling)}" if commands else ""
+    first = f"Try: {spell_advice(commands[0], spelling)}" if commands else ""
     return " ".join(filter(None, (text, first)))
 
 
@@ -94,7 +94,7 @@ def magic(suggestion: Suggestion) -> str:
     """Return the suggestion as a notebook cell."""
     if suggestion.operation == SQL:
         return "%%sql " + "\n".join(suggestion.words)
-    return typed("%tidb_pe", suggestion)
+    return shell_words("%tidb_pe", suggestion)
 
 
 def console(suggestion: Suggestion) -> str:
@@ -103,7 +103,7 @@ def console(suggestion: Suggestion) -> str:
         return magic(suggestion)  # the console has no cells; run this one in a notebook
     if suggestion.operation == _SANDBOX:
         return _SANDBOX_MODULE
-    return typed("tidb-pe", suggestion)
+    return shell_words("tidb-pe", suggestion)
 
 
 def python(suggestion: Suggestion) -> str:
@@ -122,7 +122,7 @@ def python(suggestion: Suggestion) -> str:
     return f"runbook.{_method(suggestion)}({', '.join([*map(_literal, by_place), *named])})"
 
 
-def typed(program: str, suggestion: Suggestion) -> str:
+def shell_words(program: str, suggestion: Suggestion) -> str:
     """Return the words after the program's name, quoted for a shell."""
     return " ".join((program, suggestion.operation, *map(shlex.quote, suggestion.words)))
 

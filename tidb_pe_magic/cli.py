@@ -26,7 +26,7 @@ from tidb_pe_magic.commands.requests import QueryRequest, WhoamiRequest
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.shell import SHELLS, script
 from tidb_pe_magic.credentials.prompt import Prompt, ask
-from tidb_pe_magic.credentials.redaction import unexpected
+from tidb_pe_magic.credentials.redaction import bug_error
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.as_json import plain, plain_error
 from tidb_pe_magic.display.events import EventLines
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     except Exception as error:  # noqa: BLE001 - shown without secrets, which the message can repeat
-        bug = unexpected(error)
+        bug = bug_error(error)
         print(bug.trace, end="", file=sys.stderr)  # noqa: T201 - the console is for it
         _print_error(str(bug))
         return Exit.FAILED
@@ -143,10 +143,10 @@ def _main(arguments: list[str]) -> int:
         if isinstance(command, Command):
             command = _of_console(command, output)
     except errors.InvalidRequest as error:
-        return _failed(error, output, console)
+        return _report_failure(error, output, console)
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
-    return _do(command, output, profile, verbose=verbose)
+    return _execute(command, output, profile, verbose=verbose)
 
 
 def _of_console(command: Command, output: str) -> Command:
@@ -167,7 +167,7 @@ def _of_console(command: Command, output: str) -> Command:
     return replace(command, request=replace(request, arrow=True))
 
 
-def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
+def _execute(command: Command, output: str, profile: str, *, verbose: bool) -> int:
     spelling = _spelling(getattr(command.request, "cluster", None) or "")
     with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
         try:
@@ -176,7 +176,7 @@ def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
         except errors.TidbPeError as error:
             if isinstance(error, errors.FleetFailed) and output != _JSON:
                 _show_result(error.fleet, output, spelling)
-            return _failed(error, output, spelling)
+            return _report_failure(error, output, spelling)
         _show_result(replace(result, verbose=verbose), output, spelling)
     if isinstance(result, model.Connection | model.RunReport):
         _print_error("the login works; the connection was closed when this command ended.")
@@ -195,7 +195,7 @@ def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
     found, words = parser.parse_known_args(arguments)
     if found.profile == "":
         raise errors.InvalidRequest("--profile", "must be the name of a ticloud profile.")
-    profile = WhoamiRequest.checked("profile", found.profile) if found.profile else ""
+    profile = WhoamiRequest.check_value("profile", found.profile) if found.profile else ""
     if found.output not in {*_OUTPUTS, _CSV}:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
     return str(found.output), profile, words
@@ -223,7 +223,7 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _failed(error: errors.TidbPeError, output: str, spelling: Spelling) -> int:
+def _report_failure(error: errors.TidbPeError, output: str, spelling: Spelling) -> int:
     """Show the error, also as a JSON document if requested, and return the exit code."""
     code = exit_code(error)
     if output == _JSON:

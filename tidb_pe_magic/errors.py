@@ -45,7 +45,15 @@ import textwrap
 import traceback
 from typing import TYPE_CHECKING, Self
 
-from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion, as_advice, magic, spelled, with_commands
+from tidb_pe_magic.advice import (
+    Advice,
+    ShellCommand,
+    Suggestion,
+    as_advice,
+    magic,
+    spell_advice,
+    with_commands,
+)
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
@@ -114,7 +122,7 @@ class TidbPeError(Exception):
         self.commands: tuple[NextCommand, ...] = given.commands
 
     @property
-    def advised(self) -> Advice:
+    def full_advice(self) -> Advice:
         """The sentences and the commands together, for an error that is derived from this one."""
         return Advice(self.advice, *self.commands)
 
@@ -143,7 +151,7 @@ class TidbPeError(Exception):
     @property
     def sentences(self) -> str:
         """The message and the advice on one line, with a capital, without a command."""
-        return _capitalized(self.prose)
+        return _capitalize(self.prose)
 
     def suggestions(self, spelling: Spelling | None = None) -> list[tuple[str, list[str]]]:
         """Return what to run next: the word that leads to each command, and the command's lines.
@@ -153,7 +161,10 @@ class TidbPeError(Exception):
         """
         commands = self.commands or ((Suggestion("help", self.topic),) if self.topic else ())
         return [
-            (_TRY[min(number, 1)], list(map(one_line, spelled(each, spelling or self.spelling).splitlines())))
+            (
+                _TRY[min(number, 1)],
+                list(map(one_line, spell_advice(each, spelling or self.spelling).splitlines())),
+            )
             for number, each in enumerate(commands)
         ]
 
@@ -171,7 +182,7 @@ class TidbPeError(Exception):
         return [f"{type(self).__module__}.{type(self).__qualname__}, raised at", *where, *lines]
 
 
-def _capitalized(sentence: str) -> str:
+def _capitalize(sentence: str) -> str:
     """Return the sentence with a capital, unless it begins with an identifier or a name."""
     return sentence[:1].upper() + sentence[1:] if _WORD.match(sentence) else sentence
 

@@ -111,7 +111,7 @@ def _is_mine(found: os.stat_result) -> bool:
     return os.name != "posix" or found.st_uid == os.geteuid()
 
 
-def decoded(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """Return a file's text, encoded as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
 
     Windows tools put a mark before UTF-8 too; it is not part of a key.
@@ -132,7 +132,7 @@ def decoded(content: bytes) -> str:
 
 
 @contextmanager
-def in_its_place(path: Path, field: str, *, directory: bool = False) -> Iterator[Path]:
+def replacement(path: Path, field: str, *, directory: bool = False) -> Iterator[Path]:
     """Yield a temporary name next to `path`; on success it replaces `path`, otherwise it is deleted.
 
     Args:
@@ -219,7 +219,7 @@ class TextFile:
             InvalidRequest: the file cannot be written, or must not be replaced.
         """
         self.check()
-        with in_its_place(self._path, self._field) as temporary:
+        with replacement(self._path, self._field) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
             if self._path.exists():
                 shutil.copymode(self._path, temporary)

@@ -14,7 +14,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.advice import Advice, Suggestion, python
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.table import OPERATIONS
-from tidb_pe_magic.credentials.prompt import ask, confirmed
+from tidb_pe_magic.credentials.prompt import ask, ask_yes_no
 from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError, TidbPeError
@@ -83,7 +83,7 @@ class Runbook:
         on_event: model.EventHook = model.ignore_event,
         environ: Mapping[str, str] | None = None,
         prompt: Callable[[str], Secret] = ask,
-        confirm: Callable[[str], bool] = confirmed,
+        confirm: Callable[[str], bool] = ask_yes_no,
         cancel: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool] | None = None,
@@ -218,11 +218,11 @@ class Runbook:
                 raise
         else:
             self._known.learn(result)
-            return self._named(result, context)
+            return self._with_caller(result, context)
         raise failure
 
     @staticmethod
-    def _named(result: model.Result, context: Context) -> model.Result:
+    def _with_caller(result: model.Result, context: Context) -> model.Result:
         # A connection captures its hosts when it starts; its alias keeps the same object.
         via, emulated = context.via, context.emulated
         if (result.via, result.emulated) == (via, emulated):

@@ -18,7 +18,7 @@ T = TypeVar("T")
 SLICE = 0.2  # seconds; on some platforms the stop button takes effect only when a wait ends
 
 
-def paused(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None = None) -> bool:
+def interruptible_sleep(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None = None) -> bool:
     """Pause; return True if the pause was cancelled.
 
     Args:

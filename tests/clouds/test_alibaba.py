@@ -96,7 +96,7 @@ def test_a_created_endpoint_matches_the_request_and_has_the_tag(cloud: Cloud) ->
 def test_an_endpoint_becomes_ready(cloud: Cloud) -> None:
     """A refreshed endpoint has the cloud's states, and keeps tag, zones and groups."""
     endpoint = created(cloud)
-    now = cloud.alibaba.refreshed(endpoint)
+    now = cloud.alibaba.refresh(endpoint)
     assert now.ready
     assert (now.ours, now.zones, now.security_group_ids) == (True, ZONES, ("sg-t4nanalytics",))
 
@@ -277,4 +277,4 @@ def test_an_endpoint_has_its_attributes_and_tags(cloud: Cloud) -> None:
     assert listed.attributes == replace(asked.attributes, **untold)
     assert listed.tags == (EndpointTag(key="created-by", value="tidb_pe_magic"),)
     assert asked.tags == ()
-    assert cloud.alibaba.refreshed(listed).tags == listed.tags
+    assert cloud.alibaba.refresh(listed).tags == listed.tags

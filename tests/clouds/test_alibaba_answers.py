@@ -18,7 +18,7 @@ from tidb_pe_magic.clouds.alibaba.api import Alibaba
 from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
-from tidb_pe_magic.credentials.search import Chain, Found
+from tidb_pe_magic.credentials.search import Chain, KeyMatch
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
 
@@ -93,7 +93,7 @@ def test_an_answer_without_a_json_object_is_the_services_failure(
     error = failure(answering(answer)[0], look)
     assert isinstance(error, ServiceUnavailable)
     assert "no usable answer" in str(error)
-    assert error.advised
+    assert error.full_advice
 
 
 @both_ways
@@ -345,7 +345,7 @@ def test_an_interrupted_call_leaves_no_frame_of_the_sdk() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        AlibabaClient(REGION, KEY)._translated("Operation", interrupted)
+        AlibabaClient(REGION, KEY)._translate("Operation", interrupted)
     assert "interrupted" not in {frame.f_code.co_name for frame in frames(caught.value)}
 
 
@@ -370,7 +370,7 @@ def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering
     _, elsewhere = answering(Answer("{}"))
     _, odd = answering(Answer("{}", "307 T", (("Location", elsewhere.url + "/x"),)))
     chain = Chain(kind="oidc", role="acs:ram::1:role/r", identity_provider="p", path=str(tmp_path / "token"))
-    alibaba = Alibaba(REGION, Found(place="a role", chain=chain), endpoint=odd.url)
+    alibaba = Alibaba(REGION, KeyMatch(place="a role", chain=chain), endpoint=odd.url)
     with pytest.raises(ServiceUnavailable, match="not followed") as caught:
         alibaba.caller()
     assert (elsewhere.queries, len(odd.queries)) == ([], 1)

@@ -133,7 +133,7 @@ def test_the_code_decides_the_error(
     error = translate("Op", code, status, {"Code": code, "Message": "Because.", "RequestId": "R-1"})
     assert type(error) is kind
     assert str(error).startswith(f"Op failed ({code}): Because. [request id R-1]")
-    told = str(error.advised)
+    told = str(error.full_advice)
     assert advice in told
     assert bool(told) == bool(advice)
     assert error.fault == fault
@@ -199,13 +199,13 @@ def test_the_limit_of_calls_per_second_is_recognized_by_its_message() -> None:
 def test_a_denial_names_the_action_to_ask_for(detail: object, asked: str) -> None:
     """AccessDeniedDetail may be an object, JSON in a string, another type, or absent."""
     body = {"Code": "NoPermission", "Message": "No.", "AccessDeniedDetail": detail}
-    advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").advised
+    advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").full_advice
     assert advice == Advice(asked, Suggestion("permissions"))
 
 
 def test_a_denial_without_detail_names_the_operations_own_action_on_its_resources() -> None:
     """CreateVpcEndpoint's action is checked on four resources, in any region if the region is unknown."""
-    advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).advised
+    advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).full_advice
     assert advice == Advice(
         "Ask for the RAM action privatelink:CreateVpcEndpoint on acs:privatelink:*:*:vpcendpoint/* "
         "and acs:vpc:*:*:vpc/* and acs:vpc:*:*:vswitch/* and acs:ecs:*:*:securitygroup/*.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidb_pe_magic.clouds.alibaba.role_keys import exchange
-from tidb_pe_magic.credentials.search import Chain, Found
+from tidb_pe_magic.credentials.search import Chain, KeyMatch
 from tidb_pe_magic.errors import MissingCredentials
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ def test_a_profile_file_of_any_shape_is_one_line(tmp_path: Path, config: object)
     path.write_text(json.dumps(config), encoding="utf-8")
     chain = Chain(kind="cli", profile="p", path=str(path))
     with pytest.raises(MissingCredentials) as failure:
-        exchange(Found(place=f"{path}, profile p", chain=chain)).renew()
+        exchange(KeyMatch(place=f"{path}, profile p", chain=chain)).renew()
     assert failure.value.__context__ is None
     assert "S3cret" not in str(failure.value)

@@ -254,7 +254,7 @@ def test_the_status_decides_the_error(status: int, kind: type[ApiError]) -> None
     assert type(error) is kind
     assert error.code == f"HTTP {status}"
     assert "because." in str(error)
-    assert bool(error.advised) == (kind is not ApiError)
+    assert bool(error.full_advice) == (kind is not ApiError)
 
 
 def test_a_wrong_key_costs_two_requests() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds, switch
+from tidb_pe_magic.commands.fields import Request, non_empty, one_of, option, pattern_rule, seconds, switch
 from tidb_pe_magic.errors import InvalidRequest
 
 
@@ -21,7 +21,7 @@ class Order(Request):
     side_dish: tuple[str, ...] = option("on the side", default=(), many=True, parse=one_of(["rice", "bread"]))
     patience: float = option("seconds", default=60.0, parse=seconds)
     hot: bool = option("warm it", default=False, parse=switch)
-    note: str | None = option("anything", parse=matching(r"[a-z]+", "small letters"))
+    note: str | None = option("anything", parse=pattern_rule(r"[a-z]+", "small letters"))
 
 
 def test_a_missing_value_has_its_default() -> None:
@@ -136,7 +136,7 @@ def test_any_text_is_seconds_or_refused(text: str) -> None:
 @given(st.text())
 def test_a_pattern_has_to_fit_as_a_whole(text: str) -> None:
     """A pattern must match the entire text, without a trailing newline or a prefix."""
-    rule = matching(r"[a-z]+", "small letters")
+    rule = pattern_rule(r"[a-z]+", "small letters")
     fits = bool(text) and all("a" <= character <= "z" for character in text)
     if fits:
         assert rule(text) == text

@@ -81,7 +81,7 @@ def test_the_help_of_a_command_names_each_value_that_an_argument_takes(operation
             assert re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", shown), (name, choice)
         if described.choices:
             with pytest.raises(InvalidRequest) as wrong:
-                operation.request.checked(name, "no-such-value")
+                operation.request.check_value(name, "no-such-value")
             assert all(choice in str(wrong.value) for choice in described.choices)
 
 
@@ -130,7 +130,7 @@ def test_help_lists_every_value_that_an_argument_takes(operation: Operation) -> 
         assert set(described.choices) <= set(shown)
         if described.choices:
             with pytest.raises(InvalidRequest, match=re.escape(", ".join(described.choices))):
-                operation.request.checked(name, "none-of-these-values")
+                operation.request.check_value(name, "none-of-these-values")
 
 
 def test_help_has_no_colors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.credentials.redaction import (
+    bug_error,
     hide_values,
     presentable,
-    redacted,
-    unexpected,
+    redact,
     without_values,
 )
 from tidb_pe_magic.credentials.secrets import Secret
@@ -33,7 +33,7 @@ def test_a_secret_is_cut_in_every_form(value: str, before: str, after: str) -> N
     once = quote(raw, safe="")
     forms = (value, once, quote(once, safe=""), quote_plus(raw), json.dumps(value)[1:-1], repr(value)[1:-1])
     for form in (*forms, base64.b64encode(raw).decode()):
-        assert form not in redacted(f"{before} {form} {after}", {}).replace("***", "\0")
+        assert form not in redact(f"{before} {form} {after}", {}).replace("***", "\0")
     assert secret
 
 
@@ -46,7 +46,7 @@ def test_variables_are_known_by_their_names_and_proxies_by_their_passwords() -> 
         "SERVICE_TOKEN_FILE": "/run/token-file",
         "LANG": "C.UTF-8-and-more",
     }
-    shown = redacted(" ".join(environ.values()), environ)
+    shown = redact(" ".join(environ.values()), environ)
     assert "canary" not in shown
     assert "/run/token-file" in shown
     assert "C.UTF-8-and-more" in shown
@@ -56,11 +56,11 @@ def test_a_secret_that_is_gone_is_forgotten() -> None:
     """The registry holds no secret alive, and a second secret of the same value counts while it lives."""
     value = "only-of-this-test"
     first, second = Secret(value), Secret(value)
-    assert redacted(value, {}) == "***"
+    assert redact(value, {}) == "***"
     del first
-    assert redacted(value, {}) == "***"
+    assert redact(value, {}) == "***"
     del second
-    assert redacted(value, {}) == value
+    assert redact(value, {}) == value
 
 
 def test_a_bug_becomes_its_text() -> None:
@@ -77,7 +77,7 @@ def test_a_bug_becomes_its_text() -> None:
     try:
         fail()
     except RuntimeError as error:
-        failure = unexpected(error, {})
+        failure = bug_error(error, {})
     assert failure is not None
     assert "KeyError: 'INNER'" in failure.trace
     assert "direct cause" in failure.trace

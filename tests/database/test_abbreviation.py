@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.database.abbreviation import shortened
+from tidb_pe_magic.database.abbreviation import abbreviate
 
 SECRET = "hunter2Zx"
 
@@ -30,7 +30,7 @@ SECRET = "hunter2Zx"
 )
 def test_a_statement_is_recognized_without_its_strings(sql: str, shown: str) -> None:
     """Names and numbers stay; strings and the words after a password clause are removed."""
-    assert shortened(sql) == shown
+    assert abbreviate(sql) == shown
 
 
 @given(
@@ -41,7 +41,7 @@ def test_a_statement_is_recognized_without_its_strings(sql: str, shown: str) -> 
 def test_no_string_is_shown(before: str, quote: str, after: str) -> None:
     """The text of a string is hidden, whatever surrounds it and however the server reads a backslash."""
     for sql in (f"SELECT {quote}{SECRET}{quote}, {before}", f"SELECT {quote}{after}{SECRET}{quote}"):
-        shown = shortened(sql)
+        shown = abbreviate(sql)
         if sql.count(quote) == 2:
             assert SECRET not in shown
         assert "\n" not in shown
@@ -49,6 +49,6 @@ def test_no_string_is_shown(before: str, quote: str, after: str) -> None:
 
 def test_a_long_statement_is_cut() -> None:
     """A long statement is cut to the width of a table's line."""
-    shown = shortened("SELECT " + ", ".join(f"column_{number}" for number in range(100)))
+    shown = abbreviate("SELECT " + ", ".join(f"column_{number}" for number in range(100)))
     assert len(shown) < 130
     assert shown.endswith("…")

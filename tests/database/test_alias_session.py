@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tidb_pe_magic.database.alias import AliasSession
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryCancelled, QueryFailed, ResultTooLarge
 
@@ -31,7 +31,7 @@ def ask(
     session: AliasSession, sql: str, *, cancel: threading.Event | None = None, **options: Any
 ) -> list[Any]:
     """Return the first column of a cell's result."""
-    reading = Read(
+    reading = ReadOptions(
         engine=session.engine,
         query=BoundStatement(sql=sql),
         cells=session,
@@ -95,8 +95,8 @@ def test_a_dropped_session_continues_and_reports_its_loss(
     ask(session, "SET time_zone = '+08:00'")
     kill(plain_server, session)
     ask(session, "INSERT INTO numbers VALUES (1)")
-    assert session.take_lost() == ("SET time_zone = '+08:00'",)
-    assert session.take_lost() == ()
+    assert session.take_lost_statements() == ("SET time_zone = '+08:00'",)
+    assert session.take_lost_statements() == ()
     assert (count(plain_server), plain_server.value("SELECT COUNT(*) FROM other.numbers")) == (0, 1)
 
 
@@ -113,7 +113,7 @@ def test_a_transaction_that_is_cut_says_so_and_nothing_is_repeated(
         ask(session, "INSERT INTO numbers VALUES (2)")
     assert not session.in_transaction
     ask(session, "INSERT INTO numbers VALUES (3)")
-    assert session.take_lost() == ("SET @x = 1",)
+    assert session.take_lost_statements() == ("SET @x = 1",)
     assert plain_server.execute("SELECT n FROM other.numbers") == ((3,),)
 
 
@@ -135,7 +135,7 @@ def test_a_variable_of_a_lost_session_is_an_error_before_it_is_null(
     with pytest.raises(ConnectionFailed):
         ask(session, "SELECT @x")
     assert ask(session, "SELECT @x") == [None]
-    assert session.take_lost() == ("SET @x = 5",)
+    assert session.take_lost_statements() == ("SET @x = 5",)
 
 
 @pytest.mark.parametrize("end", ["stop button", "rows", "memory", "mistake"])
@@ -173,7 +173,7 @@ def test_the_session_outlives_a_statement_that_is_ended(
     assert ask(session, "SELECT @x + COUNT(*) FROM numbers") == [6]
     ask(session, "COMMIT")
     assert count(plain_server) == 1
-    assert session.take_lost() == ()
+    assert session.take_lost_statements() == ()
 
 
 def test_ranges_are_refused_where_they_would_show_something_else(session: AliasSession) -> None:

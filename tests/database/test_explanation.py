@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.folding import for_each
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.queries.explanation import excerpt, explained, place_in
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.explanation import excerpt, explain, position_in
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.schema.cache import SchemaCache
 from tidb_pe_magic.database.schema.names import SchemaNames
@@ -74,7 +74,7 @@ def mariadb(line: int, near: str) -> str:
 )
 def test_the_place_is_found(statement: str, code: int, message: str) -> None:
     """The quoted or named text of the error is at the mark |."""
-    assert place_in(statement.replace("|", "", 1), code, message) == statement.index("|")
+    assert position_in(statement.replace("|", "", 1), code, message) == statement.index("|")
 
 
 @for_each(
@@ -90,7 +90,7 @@ def test_the_place_is_found(statement: str, code: int, message: str) -> None:
 )
 def test_an_unknown_position_is_not_guessed(statement: str, code: int, message: str) -> None:
     """If a name occurs twice, or the quoted text is missing, the caret is omitted."""
-    assert place_in(statement, code, message) is None
+    assert position_in(statement, code, message) is None
 
 
 def test_the_line_is_shown_with_a_caret() -> None:
@@ -167,7 +167,7 @@ def ask(plain_server: MariaDb) -> Iterator[Callable[[str], None]]:
     def run(sql: str) -> None:
         query = BoundStatement(sql=sql)
         read_table(
-            Read(
+            ReadOptions(
                 engine=opened.engine,
                 query=query,
                 schema=schema,
@@ -226,7 +226,7 @@ def test_an_error_is_shown_without_readable_names(plain_server: MariaDb) -> None
     plain_server.stop()
     try:
         error = QueryFailed(1146, "Table 'test.x' doesn't exist", advice="Its own.")
-        found = explained(error, "SELECT * FROM x", schema=schema, current="test")
+        found = explain(error, "SELECT * FROM x", schema=schema, current="test")
     finally:
         plain_server.start()
         opened.engine.dispose()

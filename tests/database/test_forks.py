@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tidb_pe_magic.database.alias import AliasSession
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if "fork" not in multiprocessing.get_all_start_methods():
 
 def ask(engine: Engine, sql: str, session: AliasSession | None = None) -> list[Any]:
     """Return the first column."""
-    reading = Read(
+    reading = ReadOptions(
         engine=engine,
         query=BoundStatement(sql=sql),
         cells=session,
@@ -48,7 +48,7 @@ def work(number: int, session: AliasSession, held: Connection, pipe: Any, start:
             ask(engine, f"SELECT {number} FROM seq_1_to_2000", session) == [number] * 2000,
             held.exec_driver_sql(f"SELECT {number}").scalar_one() == number,
             ask(engine, "SELECT @x", session) == [None],
-            session.take_lost() == ("SET @x = 5",),
+            session.take_lost_statements() == ("SET @x = 5",),
         ]
         pipe.send((answers, held.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()))
     except BaseException as error:

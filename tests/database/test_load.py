@@ -23,7 +23,7 @@ from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.loading.load import load
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.tables import TableName
-from tidb_pe_magic.database.loading.task import Loaded, LoadTask
+from tidb_pe_magic.database.loading.task import LoadOutcome, LoadTask
 from tidb_pe_magic.errors import InvalidRequest, LoadFailed
 from tidb_pe_magic.sandbox.faults import Fault, Faults, Kind, Point
 from tidb_pe_magic.sandbox.network.gate import Gate
@@ -61,7 +61,7 @@ def loaded(  # noqa: PLR0913 - the options of a load
     keys: tuple[str, ...] = (),
     cancel: threading.Event | None = None,
     said: list[str] | None = None,
-) -> Loaded:
+) -> LoadOutcome:
     """Load a frame. Output and events are appended to `said`."""
     words = [] if said is None else said
     return load(

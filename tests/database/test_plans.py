@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from tidb_pe_magic.database.queries.plans import explained, plan
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.plans import explain_statement, plan
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.display.render import html, text
 from tidb_pe_magic.errors import InvalidRequest
@@ -52,8 +52,8 @@ def test_tidbs_plan_is_a_tree_with_rows_and_times() -> None:
 def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened: Callable[..., Any]) -> None:
     """MariaDB's columns are shown as a table, and the view says that the server is not TiDB."""
     engine = opened(plain_server.target()).engine
-    sql = explained("SELECT seq FROM seq_1_to_5 WHERE seq > ?", analyze=False)
-    reading = Read(
+    sql = explain_statement("SELECT seq FROM seq_1_to_5 WHERE seq > ?", analyze=False)
+    reading = ReadOptions(
         engine=engine,
         query=BoundStatement(sql=sql, params=(2,)),
         cancel=threading.Event(),
@@ -79,13 +79,13 @@ def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened:
 def test_only_a_query_is_run_for_its_plan(sql: str) -> None:
     """A statement that changes data is not run for its plan; a plan without running it is available."""
     with pytest.raises(InvalidRequest, match="changes data"):
-        explained(sql, analyze=True)
-    assert explained(sql, analyze=False) == f"EXPLAIN {sql}"
+        explain_statement(sql, analyze=True)
+    assert explain_statement(sql, analyze=False) == f"EXPLAIN {sql}"
 
 
 def test_an_explain_is_not_explained() -> None:
     """An EXPLAIN statement is refused, and the error names the option to omit."""
     with pytest.raises(InvalidRequest, match="Omit --explain"):
-        explained("EXPLAIN SELECT 1", analyze=False)
+        explain_statement("EXPLAIN SELECT 1", analyze=False)
     sql = "WITH c AS (SELECT REPLACE(a, 'x', 'y') FROM t) SELECT * FROM c"
-    assert explained(sql, analyze=True) == f"EXPLAIN ANALYZE {sql}"
+    assert explain_statement(sql, analyze=True) == f"EXPLAIN ANALYZE {sql}"

@@ -22,7 +22,7 @@ from tidb_pe_magic.database.queries import memory
 from tidb_pe_magic.database.queries.placeholders import bind
 from tidb_pe_magic.database.queries.results import (
     Partitions,
-    Read,
+    ReadOptions,
     frame,
     parquet_file,
     read_file,
@@ -63,10 +63,10 @@ def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
     return found
 
 
-def reading(engine: Engine, sql: str, *params: object, **options: Any) -> Read:
+def reading(engine: Engine, sql: str, *params: object, **options: Any) -> ReadOptions:
     """Return a function that reads a statement, by default without a listener or a cancel event."""
     usual: dict[str, Any] = {"cancel": threading.Event(), "tell": lambda _: None}
-    return Read(engine=engine, query=BoundStatement(sql=sql, params=params), **(usual | options))
+    return ReadOptions(engine=engine, query=BoundStatement(sql=sql, params=params), **(usual | options))
 
 
 def numbers(engine: Engine, sql: str, *params: object) -> list[Any]:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.schema import catalog
 from tidb_pe_magic.database.schema.cache import SchemaCache
-from tidb_pe_magic.database.schema.identifiers import parts, written
+from tidb_pe_magic.database.schema.identifiers import parts, sql_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def ask(plain_server: MariaDb) -> Iterator[Ask]:
     def asked(sql: str, params: Any) -> Any:
         query = BoundStatement(sql=sql, params=tuple(params))
         return read_table(
-            Read(engine=opened.engine, query=query, cancel=threading.Event(), tell=lambda _: None)
+            ReadOptions(engine=opened.engine, query=query, cancel=threading.Event(), tell=lambda _: None)
         )[0]
 
     yield asked
@@ -97,8 +97,8 @@ def test_a_table_has_its_columns_and_indexes(ask: Ask) -> None:
 @given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
 def test_a_written_name_is_read_again(database: str, name: str) -> None:
     """Whatever a name contains, its quoted form means the same name."""
-    assert parts(written(database, name)) == (database, name)
-    assert parts(written(name)) == ("", name)
+    assert parts(sql_name(database, name)) == (database, name)
+    assert parts(sql_name(name)) == ("", name)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_names_are_read_in_the_background(cache: SchemaCache) -> None:
         "at_": "datetime(3)",
     }
     assert known.columns_of("information_schema", "tables") is None
-    cache.want([("information_schema", "TABLES")])
+    cache.request([("information_schema", "TABLES")])
     assert cache.settle(60)
     assert "TABLE_NAME" in (cache.names.columns_of("information_schema", "tables") or {})
     assert not cache.failure
@@ -133,15 +133,15 @@ def test_a_statement_that_defines_renews_the_names(cache: SchemaCache, plain_ser
     """CREATE and DROP cause a complete reload; other statements leave the names alone."""
     assert cache.settle(60)
     plain_server.execute("CREATE TABLE shop.later (a INT)")
-    cache.heard("INSERT INTO shop.later VALUES (1)")
-    cache.heard("")
+    cache.note_statement("INSERT INTO shop.later VALUES (1)")
+    cache.note_statement("")
     assert cache.settle(60)
     assert "later" not in cache.names.tables_of("shop")
-    cache.heard(" /* new */ create table shop.later (a int)")
+    cache.note_statement(" /* new */ create table shop.later (a int)")
     assert cache.settle(60)
     assert cache.names.columns_of("shop", "later") == {"a": "int(11)"}
     plain_server.execute("DROP TABLE shop.later")
-    cache.heard("DROP TABLE shop.later")
+    cache.note_statement("DROP TABLE shop.later")
     assert cache.settle(60)
     assert "later" not in cache.names.tables_of("shop")
 
@@ -157,7 +157,7 @@ def test_of_many_tables_columns_are_read_on_demand(
     assert cache.names.columns_of("shop", "orders")
     assert cache.names.has_table("test", "far_away")
     assert cache.names.columns_of("test", "far_away") is None
-    cache.want([("test", "far_away"), ("test", "nowhere")])
+    cache.request([("test", "far_away"), ("test", "nowhere")])
     assert cache.settle(60)
     assert cache.names.columns_of("test", "far_away") == {"b": "int(11)"}
     plain_server.execute("DROP TABLE test.far_away")

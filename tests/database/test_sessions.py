@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from support.mariadb import MariaDb
 
-    from tidb_pe_magic.database.engine import Opened
+    from tidb_pe_magic.database.engine import TestedEngine
 
-    Open = Callable[..., Opened]
+    Open = Callable[..., TestedEngine]
 
 WAIT = 10
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from support.mariadb import MariaDb
 
-    from tidb_pe_magic.database.engine import Opened
+    from tidb_pe_magic.database.engine import TestedEngine
 
 PASSWORD = "correct-horse-battery"
 
@@ -133,7 +133,7 @@ def test_one_deadline_holds_for_a_server_that_trickles(plain_server: MariaDb) ->
 
 
 def test_a_greeting_in_pieces_is_read_to_its_end(
-    plain_server: MariaDb, opened: Callable[..., Opened]
+    plain_server: MariaDb, opened: Callable[..., TestedEngine]
 ) -> None:
     """A greeting that arrives byte by byte is the same greeting."""
 
@@ -200,7 +200,7 @@ def test_a_database_without_grant_fails_at_query(plain_server: MariaDb) -> None:
 
 
 def test_a_user_at_its_limit_fails_at_the_handshake(
-    plain_server: MariaDb, opened: Callable[..., Opened]
+    plain_server: MariaDb, opened: Callable[..., TestedEngine]
 ) -> None:
     """A limit on the user's connections is not reported as a wrong password."""
     plain_server.execute(
@@ -287,7 +287,7 @@ def test_a_server_that_asks_for_a_local_file_gets_nothing(plain_server: MariaDb)
 
 
 def test_a_password_beyond_latin_1_is_compared_as_utf_8(
-    plain_server: MariaDb, opened: Callable[..., Opened]
+    plain_server: MariaDb, opened: Callable[..., TestedEngine]
 ) -> None:
     """A password with any character of Unicode logs in."""
     password = "pässwörd-密码-🔑"
@@ -297,7 +297,9 @@ def test_a_password_beyond_latin_1_is_compared_as_utf_8(
     assert opened(plain_server.target(user="prefix.unicode", database="", password=secret)).server_version
 
 
-def test_a_failed_query_leaves_no_connection(plain_server: MariaDb, opened: Callable[..., Opened]) -> None:
+def test_a_failed_query_leaves_no_connection(
+    plain_server: MariaDb, opened: Callable[..., TestedEngine]
+) -> None:
     """If a query after the login fails, the probe closes its connection."""
     failures: list[ConnectionFailed] = []
     for limit in range(1, 50):

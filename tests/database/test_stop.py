@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.connector import Connector, Target
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.queries.stop import Stop
 from tidb_pe_magic.errors import QueryCancelled
@@ -61,7 +61,7 @@ def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) ->
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    reading = Read(engine=engine, query=BoundStatement(sql=sql), cancel=cancel, tell=lambda _: None)
+    reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=cancel, tell=lambda _: None)
     with pytest.raises(QueryCancelled) as failed:
         read_table(reading)
     stopper.join()

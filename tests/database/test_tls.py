@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from support.certificates import Authority
     from support.mariadb import MariaDb
 
-    from tidb_pe_magic.database.engine import Opened, Target
+    from tidb_pe_magic.database.engine import Target, TestedEngine
 
-    Open = Callable[..., Opened]
+    Open = Callable[..., TestedEngine]
 
 GATEWAY = "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.com"
 PRIVATE_GATEWAY = "gateway01-privatelink.ap-southeast-1.prod.alicloud.tidbcloud.com"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.exports import aliyun_cli
-from tidb_pe_magic.exports.shell import quoted
+from tidb_pe_magic.exports.shell import quote
 from tidb_pe_magic.model import EndpointTag
 from tidb_pe_magic.text import is_visible
 
@@ -171,7 +171,7 @@ def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
 @given(text=TEXTS)
 def test_any_text_survives_as_a_word(text: str) -> None:
     """A real shell returns any text unchanged and unexpanded, and every character of it is visible."""
-    word = quoted(text)
+    word = quote(text)
     assert is_visible(word)
     done = subprocess.run(["sh", "-c", f"printf %s {word}"], capture_output=True, check=True)
     assert done.stdout.decode() == text

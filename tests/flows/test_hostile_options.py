@@ -118,7 +118,7 @@ def test_an_impossible_value_is_refused_before_any_request() -> None:
     for (name, field), value in product(OPTIONS, TYPED):
         request = OPERATIONS[name].request
         try:
-            request.checked(field, value)
+            request.check_value(field, value)
         except InvalidRequest as error:
             check_line(error, request.label(field))
         else:

@@ -15,7 +15,7 @@ from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.requests import QueryRequest
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.display.views.queries import query_summary
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
@@ -111,7 +111,7 @@ def test_only_a_slow_query_reads_its_cost(connected: Runbook, sandbox: Sandbox) 
         sent = len(sandbox.requests)
         clock = iter(times).__next__
         query = BoundStatement(sql="SELECT COUNT(*) AS n FROM flights")
-        reading = Read(
+        reading = ReadOptions(
             engine=connected.connection.engine,
             query=query,
             cancel=threading.Event(),

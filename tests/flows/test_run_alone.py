@@ -12,7 +12,7 @@ from support.inspecting_proxy import InspectingProxy
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.advice import magic
-from tidb_pe_magic.credentials.prompt import confirmed
+from tidb_pe_magic.credentials.prompt import ask_yes_no
 from tidb_pe_magic.model import PlanShown
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -94,7 +94,7 @@ def real(clouds: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize(
     ("confirm", "reason"),
-    [(lambda _: False, "you answered no"), (confirmed, "has no terminal or notebook for the question")],
+    [(lambda _: False, "you answered no"), (ask_yes_no, "has no terminal or notebook for the question")],
 )
 def test_without_a_yes_nothing_is_created(
     real: dict[str, str], clouds: Sandbox, confirm: Callable[[str], bool], reason: str

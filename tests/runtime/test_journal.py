@@ -136,7 +136,7 @@ def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(t
     now += 21
     assert journal.open_token("p") == ""
     now -= 21
-    journal.conclude_found("p", "ep-9")
+    journal.conclude_as_created("p", "ep-9")
     assert journal.open_token("p") == ""
 
 
@@ -181,20 +181,20 @@ def test_a_token_without_success_is_not_used_again(journal: Journal) -> None:
 
 def test_the_last_resource_of_a_plan_is_known(journal: Journal) -> None:
     """Only resources that this plan created or found count, without failures."""
-    assert journal.last_made("p") == ""
+    assert journal.last_created("p") == ""
     make(journal)
     make(journal, plan="another plan")
     fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
     fail(journal, KeyboardInterrupt())
-    assert journal.last_made("p") == "ep-1"
-    journal.conclude_found("p", "ep-9")
-    assert (journal.last_made("p"), journal.last_made("another plan")) == ("ep-9", "ep-1")
+    assert journal.last_created("p") == "ep-1"
+    journal.conclude_as_created("p", "ep-9")
+    assert (journal.last_created("p"), journal.last_created("another plan")) == ("ep-9", "ep-1")
 
 
 def test_a_found_endpoint_closes_the_intent(journal: Journal) -> None:
     """An adopted endpoint closes the lost creation's intent, and its token is not reused."""
     fail(journal, KeyboardInterrupt())
-    journal.conclude_found("p", "ep-9")
+    journal.conclude_as_created("p", "ep-9")
     assert journal.open_token("p") == ""
     [seen] = journal.mutations()
     assert (seen.result, seen.resource) == ("found later", "ep-9")

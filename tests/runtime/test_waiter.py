@@ -28,7 +28,7 @@ from tidb_pe_magic.model import (
     ObservationFailed,
     VpcEndpoint,
 )
-from tidb_pe_magic.runtime.waiter import Waiter, connected, describe
+from tidb_pe_magic.runtime.waiter import Waiter, describe, is_connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +86,7 @@ class Scene:
         return self.cancelled
 
     def wait(
-        self, timeout: float = 600.0, reached: Callable[[VpcEndpoint | None], bool] = connected
+        self, timeout: float = 600.0, reached: Callable[[VpcEndpoint | None], bool] = is_connected
     ) -> VpcEndpoint | None:
         """Wait as the step does."""
         waiter = Waiter(clock=lambda: self.now, sleep=self.sleep)
@@ -168,7 +168,7 @@ def test_every_known_state_is_a_success_a_failure_or_waited_through() -> None:
     for status in EndpointStatus:
         for connection in ConnectionStatus:
             try:
-                outcome[status, connection] = connected(endpoint(status, connection))
+                outcome[status, connection] = is_connected(endpoint(status, connection))
             except EndpointFailed:
                 outcome[status, connection] = None
     assert [pair for pair, reached in outcome.items() if reached] == [("Active", "Connected")]

@@ -16,7 +16,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.errors import PreflightFailed
 from tidb_pe_magic.model import Access, SecurityRule, SecurityRules, Severity, judge
 from tidb_pe_magic.steps.preflight.checks import findings
-from tidb_pe_magic.steps.preflight.facts import Denied, Facts, Survey
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, Facts, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
         ({"clock_ahead": None, "clock_refused": True}, "clock", "stop", "refuses it"),
         ({"product_open": False}, "product-open", "stop", "not activated"),
         (
-            {"product_open": Denied("privatelink:CheckProductOpen")},
+            {"product_open": DeniedLookup("privatelink:CheckProductOpen")},
             "product-open",
             "warn",
             "CheckProductOpen",
@@ -141,7 +141,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
         ({"cluster": replace(CLUSTER, state="PAUSED")}, "cluster", "stop", "PAUSED"),
         ({"cluster": replace(CLUSTER, provider="aws")}, "cluster", "stop", "AWS"),
         ({"service": None}, "service-visible", "stop", "allow-list"),
-        ({"service": Denied("privatelink:X")}, "service-visible", "warn", "privatelink:X"),
+        ({"service": DeniedLookup("privatelink:X")}, "service-visible", "warn", "privatelink:X"),
         ({"service": replace(SERVICE, address_version="IPv6")}, "address-version", "stop", "IPv6-only"),
         ({"service": replace(SERVICE, address_version="DualStack")}, "address-version", "warn", "dual-stack"),
         ({"service": replace(SERVICE, address_version="IPv9")}, "address-version", "warn", "IPv9"),
@@ -170,7 +170,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
             "dropped by a rule",
         ),
         ({"rules": {"sg-t4nabc123": group(inner_access="Accept")}}, "port", "warn", "members"),
-        ({"rules": {"sg-t4nabc123": Denied("ecs:Y")}}, "port", "warn", "ecs:Y"),
+        ({"rules": {"sg-t4nabc123": DeniedLookup("ecs:Y")}}, "port", "warn", "ecs:Y"),
         (
             {"existing": replace(ENDPOINT, business_status="FinancialLocked")},
             "business-status",
@@ -186,7 +186,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
             "warn",
             "ListVpcEndpointZones",
         ),
-        ({"denied": Denied("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
+        ({"denied": DeniedLookup("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
         ({"service": replace(SERVICE, auto_accept=False)}, "auto-accept", "warn", "owner has to accept"),
         ({"service": replace(SERVICE, payer="EndpointService")}, "payer", "warn", "service's owner"),
         ({"service": replace(SERVICE, payer="Nobody")}, "payer", "warn", "Nobody"),
@@ -222,7 +222,7 @@ def test_three_billed_zones_are_a_warning() -> None:
 
 def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
     """Stops come first, then warnings, then ok findings, each in the order of the checks."""
-    found = findings(facts(name="1", clock_ahead=5000.0, here=None, denied=Denied("a:B")))
+    found = findings(facts(name="1", clock_ahead=5000.0, here=None, denied=DeniedLookup("a:B")))
     order = [Severity.STOP, Severity.WARN, Severity.OK]
     assert [f.severity for f in found] == sorted((f.severity for f in found), key=order.index)
     assert [f.check for f in found if f.severity == Severity.STOP] == ["clock", "name"]

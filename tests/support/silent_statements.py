@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.frames import to_pandas
 from tidb_pe_magic.database.jupysql import held_connection, registration
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class SilentStatements:
     ) -> tuple[pa.Table, pd.DataFrame | None]:
         """Run a statement, and return its rows."""
         table, _ = read_table(
-            Read(
+            ReadOptions(
                 engine=self._engine,
                 query=query,
                 cells=self._session,

@@ -122,7 +122,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def quoted(text: str) -> str:
+def quote_literal(text: str) -> str:
     """Quote for Go, JavaScript and Rust, which take visible characters literally."""
     return json.dumps(text, ensure_ascii=False)
 
@@ -153,7 +153,7 @@ def chain_alone(client: str, target: ClientTarget) -> tuple[str, ...]:
     return (warning,)
 
 
-def name_as_dialled(client: str, target: ClientTarget) -> tuple[str, ...]:
+def dialed_name_warning(client: str, target: ClientTarget) -> tuple[str, ...]:
     """Return the warning of a client that always checks chain and host name together."""
     if not target.encrypted or target.by_host:
         return ()

@@ -13,7 +13,7 @@ from tidb_pe_magic.clients.base import (
     chain_alone,
     is_address,
     mysql_url,
-    quoted,
+    quote_literal,
     ssl_mode,
     url_part,
 )
@@ -95,10 +95,10 @@ def go(target: ClientTarget) -> ClientText:
     config = [
         "\tconfig := mysql.NewConfig()",
         '\tconfig.Net = "tcp"',
-        f"\tconfig.Addr = {quoted(target.address)}",
-        f"\tconfig.User = {quoted(target.user)}",
+        f"\tconfig.Addr = {quote_literal(target.address)}",
+        f"\tconfig.User = {quote_literal(target.user)}",
         f'\tconfig.Passwd = os.Getenv("{PASSWORD}")',
-        *([f"\tconfig.DBName = {quoted(target.database)}"] if target.database else []),
+        *([f"\tconfig.DBName = {quote_literal(target.database)}"] if target.database else []),
     ]
     lines = [
         "import (",
@@ -126,7 +126,7 @@ def _go_tls(target: ClientTarget) -> tuple[list[str], list[str]]:
     before: list[str] = []
     if target.ca:
         before = [
-            f"\tpem, err := os.ReadFile({quoted(target.ca)})",
+            f"\tpem, err := os.ReadFile({quote_literal(target.ca)})",
             "\tif err != nil {",
             "\t\treturn nil, err",
             "\t}",
@@ -142,22 +142,22 @@ def _go_tls(target: ClientTarget) -> tuple[list[str], list[str]]:
         return before, [*settings, _GO_CHAIN]
     if target.ca:
         settings.append("\tconfig.TLS.RootCAs = roots")
-    settings.append(f"\tconfig.TLS.ServerName = {quoted(target.tls_name or target.host)}")
+    settings.append(f"\tconfig.TLS.ServerName = {quote_literal(target.tls_name or target.host)}")
     return before, settings
 
 
 def node(target: ClientTarget) -> ClientText:
     """Return the call of Node's mysql2; a different TLS name needs that name as host, and its own socket."""
-    place, ssl = [f"  host: {quoted(target.host)},"], ["  ssl: undefined,"]
+    place, ssl = [f"  host: {quote_literal(target.host)},"], ["  ssl: undefined,"]
     imports = ['const mysql = require("mysql2/promise");']
     if target.encrypted:
-        ca = f'ca: require("fs").readFileSync({quoted(target.ca)}), ' if target.ca else ""
+        ca = f'ca: require("fs").readFileSync({quote_literal(target.ca)}), ' if target.ca else ""
         identity = str(target.tls == TlsMode.VERIFY_IDENTITY).lower()
         ssl = [f'  ssl: {{ {ca}minVersion: "TLSv1.2", verifyIdentity: {identity} }},']
     if target.by_other_name:
-        dialled = f"{{ host: {quoted(target.host)}, port: {target.port} }}"
+        dialled = f"{{ host: {quote_literal(target.host)}, port: {target.port} }}"
         place = [
-            f"  host: {quoted(target.tls_name)}, // the name in the certificate",
+            f"  host: {quote_literal(target.tls_name)}, // the name in the certificate",
             f'  stream: () => require("net").connect({dialled}), // the host to connect to',
         ]
     lines = [
@@ -166,9 +166,9 @@ def node(target: ClientTarget) -> ClientText:
         "const open = () => mysql.createConnection({",
         *place,
         f"  port: {target.port},",
-        f"  user: {quoted(target.user)},",
+        f"  user: {quote_literal(target.user)},",
         f"  password: process.env.{PASSWORD},",
-        *([f"  database: {quoted(target.database)},"] if target.database else []),
+        *([f"  database: {quote_literal(target.database)},"] if target.database else []),
         *ssl,
         "});",
     ]
@@ -186,7 +186,7 @@ def rust(target: ClientTarget) -> ClientText:
         parameters["ssl-ca"] = target.ca
     lines = [
         "let options: sqlx::mysql::MySqlConnectOptions =",
-        f"    {quoted(mysql_url(target, parameters))}.parse()?;",
+        f"    {quote_literal(mysql_url(target, parameters))}.parse()?;",
         "let pool = sqlx::MySqlPool::connect_with(",
         f'    options.password(&std::env::var("{PASSWORD}")?)).await?;',
     ]

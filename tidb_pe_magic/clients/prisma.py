@@ -12,10 +12,10 @@ from tidb_pe_magic.clients.base import (
     ClientFormat,
     ClientTarget,
     ClientText,
+    dialed_name_warning,
     is_address,
     mysql_url,
-    name_as_dialled,
-    quoted,
+    quote_literal,
     url_part,
 )
 from tidb_pe_magic.errors import InvalidRequest
@@ -31,11 +31,11 @@ def prisma(target: ClientTarget) -> ClientText:
         'import { PrismaClient } from "./generated/prisma/client";',
         "",
         "const adapter = new PrismaMariaDb({",
-        f"  host: {quoted(target.host)},",
+        f"  host: {quote_literal(target.host)},",
         f"  port: {target.port},",
-        f"  user: {quoted(target.user)},",
+        f"  user: {quote_literal(target.user)},",
         f"  password: process.env.{PASSWORD},",
-        f"  database: {quoted(target.database)},",
+        f"  database: {quote_literal(target.database)},",
         *tls,
         "});",
         "export const prisma = new PrismaClient({ adapter });",
@@ -58,17 +58,17 @@ def _tls(target: ClientTarget) -> tuple[list[str], list[str]]:
     imports, options = [], []
     if target.ca:
         imports.append('import { readFileSync } from "node:fs";')
-        options.append(f"ca: readFileSync({quoted(target.ca)})")
+        options.append(f"ca: readFileSync({quote_literal(target.ca)})")
     if target.tls == TlsMode.VERIFY_CA:
         options.append("checkServerIdentity: () => undefined")
     else:
         name = target.tls_name or target.host
         if is_address(name):  # not allowed in the TLS server name extension
             imports.append('import { checkServerIdentity } from "node:tls";')
-            check = f"checkServerIdentity({quoted(name)}, certificate)"
+            check = f"checkServerIdentity({quote_literal(name)}, certificate)"
             options.append(f"checkServerIdentity: (_, certificate) => {check}")
         else:
-            options.append(f"servername: {quoted(name)}")
+            options.append(f"servername: {quote_literal(name)}")
     return imports, ["  ssl: {", *(f"    {option}," for option in options), "  },"]
 
 
@@ -96,7 +96,7 @@ def prisma_6(target: ClientTarget) -> ClientText:
             f"Percent-encode characters in {PASSWORD} that have a meaning in URLs.",
             "Not for a driver adapter (Prisma 7), which ignores sslaccept and connects in plain text.",
         ),
-        warnings=name_as_dialled("Prisma 6", target),
+        warnings=dialed_name_warning("Prisma 6", target),
     )
 
 

@@ -12,7 +12,7 @@ from tidb_pe_magic.clients.base import (
     ClientText,
     ca_notes,
     chain_alone,
-    name_as_dialled,
+    dialed_name_warning,
     ssl_mode,
 )
 from tidb_pe_magic.errors import InvalidRequest
@@ -52,7 +52,7 @@ def mariadb(target: ClientTarget) -> ClientText:
     return ClientText(
         _command("mariadb", target, *tls),
         notes=(_WHERE, *ca_notes(target)),
-        warnings=name_as_dialled("The mariadb client", target),
+        warnings=dialed_name_warning("The mariadb client", target),
     )
 
 

@@ -30,10 +30,10 @@ def override(environ: Mapping[str, str], variable: str) -> str:
     Raises:
         InvalidRequest: the URL is invalid, contains user information, or is plain http to another machine.
     """
-    return checked(environ.get(variable, ""), variable)
+    return check_host(environ.get(variable, ""), variable)
 
 
-def checked(value: str, field: str) -> str:
+def check_host(value: str, field: str) -> str:
     """Return the API host as `scheme://host[:port]`; empty for an empty value.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import RetryScheduled, ignore_event
-from tidb_pe_magic.threads import paused
+from tidb_pe_magic.threads import interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Retries:
     def _pause(self, event: RetryScheduled) -> None:
         try:
             self.on_event(event)
-            cancelled = paused(event.pause, self.cancel, self.sleep)
+            cancelled = interruptible_sleep(event.pause, self.cancel, self.sleep)
         except KeyboardInterrupt:
             cancelled = True
         if cancelled:

@@ -113,7 +113,7 @@ class TidbCloud:
         token, seen = "", set[str]()
         asked: dict[str, str | int] = {"pageSize": _PAGE_SIZE}
         if display_name:
-            asked["filter"] = f"displayName={_quoted(display_name)}"
+            asked["filter"] = f"displayName={_quote(display_name)}"
         while True:
             query = dict(asked)
             if token:
@@ -181,7 +181,7 @@ def _proxy(url: str, network: Network) -> httpx.Proxy:
     return httpx.Proxy(url, ssl_context=network.context() if url.startswith("https:") else None)
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     """Return a filter's string literal (Google AIP-160, to which TiDB Cloud's API reference refers)."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -128,10 +128,10 @@ class Request:
         for field in dataclasses.fields(cls):
             if field.default is dataclasses.MISSING and field.name not in given:
                 raise InvalidRequest(cls.label(field.name), f"is missing: {options[field.name].help}.")
-        return cls(**{name: cls.checked(name, value) for name, value in given.items()})
+        return cls(**{name: cls.check_value(name, value) for name, value in given.items()})
 
     @classmethod
-    def checked(cls, name: str, value: Any) -> Any:
+    def check_value(cls, name: str, value: Any) -> Any:
         """Return the value of one field from text or a value.
 
         Raises:
@@ -139,18 +139,18 @@ class Request:
         """
         described = cls.options()[name]
         if not described.many:
-            return cls._parsed(name, value)
+            return cls._parse(name, value)
         several = isinstance(value, Iterable) and not isinstance(value, str)
         items = tuple(value) if several else (value,)
         if described.separator:
             items = tuple(part for item in items for part in _parts(item, described.separator))
-        parsed = tuple(cls._parsed(name, item) for item in items)
+        parsed = tuple(cls._parse(name, item) for item in items)
         if len(set(parsed)) < len(parsed):
             raise InvalidRequest(cls.label(name), "the same value is given twice.")
         return parsed
 
     @classmethod
-    def _parsed(cls, name: str, value: Any) -> Any:
+    def _parse(cls, name: str, value: Any) -> Any:
         described = cls.options()[name]
         if isinstance(value, described.taken) and not isinstance(value, (str, bytes, bytearray)):
             return value
@@ -168,7 +168,7 @@ def _parts(value: Any, separator: str) -> Iterable[Any]:
     return map(str.strip, value.split(separator)) if isinstance(value, str) else (value,)
 
 
-def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:
+def pattern_rule(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:
     """Return a rule: the whole text must match `pattern`; the message shows a text that does not.
 
     Args:

@@ -59,12 +59,14 @@ class _Parser(argparse.ArgumentParser):
         if flag:
             reason = "takes no value" if "explicit argument" in flag[2] else flag[2]
             raise InvalidRequest(
-                flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_help_command(*self.prog.split()[1:])
+                flag[1].split("/")[-1],
+                f"{_without_quotes(reason)}.",
+                advice=_help_command(*self.prog.split()[1:]),
             )
         missing = re.match(r"the following arguments are required: (.*)", message)
         if missing:
             raise InvalidRequest(missing[1], "is missing.", advice=_help_command(*self.prog.split()[1:]))
-        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_help_command(*self.prog.split()[1:]))
+        raise InvalidRequest("", f"{_without_quotes(message)}.", advice=_help_command(*self.prog.split()[1:]))
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -128,18 +130,18 @@ def parse_options(
     if HELP_FLAGS & set(before_separator):
         return Help(help_for(operation, prog))
     namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
-    values = {name: _as_typed(value) for name, value in vars(namespace).items()} | dict(given or {})
+    values = {name: _restore_separator(value) for name, value in vars(namespace).items()} | dict(given or {})
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
-        raise _unexpected(operation, unknown)
+        raise _unknown_words(operation, unknown)
     return Command(operation, operation.request.of(**values))
 
 
-def _as_typed(value: Any) -> Any:
+def _restore_separator(value: Any) -> Any:
     """Return the value; for `--flag=--` argparse removes the separator and leaves an empty list."""
     if isinstance(value, list):
-        return [_as_typed(each) for each in value] or "--"
+        return [_restore_separator(each) for each in value] or "--"
     return value
 
 
@@ -220,7 +222,7 @@ def field_help(field: Field[Any]) -> str:
     return "; ".join((described.help, *listed, *default))
 
 
-def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
+def _unknown_words(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
     see = _help_command(operation.name)
     typed = next((word for word in unknown if word.startswith("-")), "")
     named = _FLAG.match(typed)
@@ -254,5 +256,5 @@ def _help_command(*operation: str) -> Advice:
     return Advice("", Suggestion(name, *rest))
 
 
-def _unquoted(message: str) -> str:
+def _without_quotes(message: str) -> str:
     return re.sub(r"\s*'[^']*'", "", message)

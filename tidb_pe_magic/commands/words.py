@@ -51,12 +51,12 @@ class _Line:
         word, windows = "", False
         while (char := self._char()) and char not in _BLANKS:
             if char == "'":
-                word += self._single_quoted()
+                word += self._single_quotes()
             elif char == '"':
-                word += self._double_quoted(word)
+                word += self._double_quotes(word)
             elif char == "\\":
                 windows = windows or bool(_DRIVE.match(word)) or self._begins_share(word)
-                word += self._escaped(word, windows=windows)
+                word += self._escape(word, windows=windows)
             else:
                 word += char
                 self._at += 1
@@ -65,15 +65,15 @@ class _Line:
     def _begins_share(self, word: str) -> bool:
         return bool(_FLAG.fullmatch(word) and _SHARE.match(self._line, self._at))
 
-    def _single_quoted(self) -> str:
+    def _single_quotes(self) -> str:
         end = self._line.find("'", self._at + 1)
         if end < 0:
-            raise _not_closed()
+            raise _open_quote()
         text = self._line[self._at + 1 : end]
         self._at = end + 1
         return text
 
-    def _double_quoted(self, word: str) -> str:
+    def _double_quotes(self, word: str) -> str:
         self._at += 1
         text = ""
         if self._begins_share(word):
@@ -81,14 +81,14 @@ class _Line:
             self._at += len(text)
         while (char := self._char()) != '"':
             if not char:
-                raise _not_closed()
+                raise _open_quote()
             escaping = char == "\\" and self._char(1) in {'"', "\\"}
             text += self._char(1) if escaping else char
             self._at += 1 + escaping
         self._at += 1
         return text
 
-    def _escaped(self, word: str, *, windows: bool) -> str:
+    def _escape(self, word: str, *, windows: bool) -> str:
         """Return the meaning of a backslash outside quotes, together with the character that it escapes."""
         following = self._char(1)
         if windows:
@@ -102,10 +102,10 @@ class _Line:
             self._at += 1 + (following == "\\")
             return "\\\\" if share else "\\"
         if not following:
-            raise _not_closed()
+            raise _open_quote()
         self._at += 2
         return following if following in _BLANKS or following in _SPECIAL else f"\\{following}"
 
 
-def _not_closed() -> InvalidRequest:
+def _open_quote() -> InvalidRequest:
     return InvalidRequest("quotes", "a quote is not closed.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.advice import Suggestion, typed
+from tidb_pe_magic.advice import Suggestion, shell_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -29,7 +29,7 @@ def command(name: str, request: Request, *, prog: str = PROG, without: Collectio
         prog: the program's name, as typed.
         without: fields to omit.
     """
-    return typed(prog, suggestion(name, request, without=without))
+    return shell_words(prog, suggestion(name, request, without=without))
 
 
 def suggestion(name: str, request: Request, *, without: Collection[str] = ()) -> Suggestion:

@@ -131,7 +131,7 @@ def script(shell: str, prog: str, *, own: Words, common: Callable[[str], Words])
     return template.format(
         prog=prog,
         function=function,
-        names=_NAMES.format(function=function, null_glob=_NULL_GLOB[shell], saved=_quoted(saved)),
+        names=_NAMES.format(function=function, null_glob=_NULL_GLOB[shell], saved=_quote(saved)),
         commands=offer(commands, function),
         cases="\n".join(
             f"{_INDENT[shell]}{_pattern(case)}) {offer(offered, function)} ;;" for case, offered in cases
@@ -170,7 +170,7 @@ def _values(name: str, option: Option, operation: Operation) -> Offer:
     )
 
 
-def _quoted(path: str) -> str:
+def _quote(path: str) -> str:
     """Return the path escaped for double quotes."""
     return "".join(f"\\{character}" if character in '"\\$`' else character for character in path)
 

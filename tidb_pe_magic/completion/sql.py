@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidb_pe_magic.database.schema.identifiers import bare, written
+from tidb_pe_magic.database.schema.identifiers import bare, sql_name
 from tidb_pe_magic.database.schema.references import (
     BEFORE_TABLE,
     Reference,
@@ -135,7 +135,7 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
     for name, kind in offered:
         # Only the offered names are written, not all of ten thousand: a keystroke waits for this.
         if name.lower().startswith(start):
-            text = name if kind in _NO_NAMES else written(name)
+            text = name if kind in _NO_NAMES else sql_name(name)
             words.setdefault(text.lower(), Word(text, kind))
             if len(words) == MOST:
                 break

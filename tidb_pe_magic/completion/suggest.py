@@ -62,7 +62,7 @@ def kind(name: str, option: Option, operation: Operation) -> ValueKind:
     return ValueKind.SQL_USER if is_user else ValueKind.OTHER
 
 
-def following(
+def next_words(
     operation: Operation, before: Sequence[str], environ: Mapping[str, str], known: KnownNames | None = None
 ) -> list[str]:
     """Return the possible next words.

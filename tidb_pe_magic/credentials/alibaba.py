@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
-from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_provider, incomplete_profile
+from tidb_pe_magic.credentials.alibaba_roles import WHAT, identity_provider, incomplete_profile, role_chain
 from tidb_pe_magic.credentials.search import (
     Chain,
-    Found,
     KeyLocation,
+    KeyMatch,
     Search,
-    broken,
     check_for_sdk,
     home,
     part,
     private_half,
     read_text,
     search,
+    unusable_file,
 )
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
@@ -70,7 +70,7 @@ _ADVICE = Advice(
 )
 
 
-def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
+def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> KeyMatch:
     """Return the first key found, or the source from which the SDK gets one.
 
     Args:
@@ -81,7 +81,7 @@ def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
         MissingCredentials: no key was found, or only one half.
         InvalidRequest: a file or a value cannot be used, or the profile does not exist.
     """
-    return search_keys(environ, on_ecs).needed(WHAT, advice=_ADVICE)
+    return search_keys(environ, on_ecs).require(WHAT, advice=_ADVICE)
 
 
 def search_keys(
@@ -107,7 +107,7 @@ def search_keys(
     return search(places, everywhere=everywhere)
 
 
-def _environment(environ: Mapping[str, str]) -> Found | None:
+def _environment(environ: Mapping[str, str]) -> KeyMatch | None:
     public, private, token = (part(environ.get(name, ""), name) for name in (KEY_ID, KEY_SECRET, TOKEN))
     if not public and not private:
         return None
@@ -116,17 +116,17 @@ def _environment(environ: Mapping[str, str]) -> Found | None:
         private = private_half(KEYRING, public.reveal())
         place = f"{KEY_ID} and keyring:{KEYRING}"
     if public and private:
-        return Found(place=place, key=Key(public.reveal(), private, token or None))
+        return KeyMatch(place=place, key=Key(public.reveal(), private, token or None))
     missing = KEY_SECRET if public else KEY_ID
     raise MissingCredentials(WHAT, (f"the environment, where {missing} is unset",), advice="Set both halves.")
 
 
-def _oidc(environ: Mapping[str, str]) -> Found | None:
+def _oidc(environ: Mapping[str, str]) -> KeyMatch | None:
     role, provider, file = (environ.get(name, "") for name in _OIDC)
     if not (role and provider and file):
         return None
     check_for_sdk(Path(file))
-    return Found(
+    return KeyMatch(
         place=f"the OIDC role {role}",
         chain=Chain(
             kind="oidc",
@@ -147,7 +147,7 @@ def _ini_path(environ: Mapping[str, str]) -> Path:
     return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
 
 
-def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
+def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> KeyMatch | None:
     path = _cli_path(environ)
     if _is_on(environ, "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"):
         return None
@@ -156,7 +156,7 @@ def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
     wanted = named or current
     if wanted not in profiles:
         if wanted and not named and profiles:
-            raise broken(path, f"its current profile {wanted} is not among its profiles")
+            raise unusable_file(path, f"its current profile {wanted} is not among its profiles")
         return None
     return _of_cli(profiles, wanted, path, lambda place, role: _instance(environ, on_ecs, place, role))
 
@@ -170,8 +170,8 @@ def _of_cli(
     profiles: Mapping[str, Mapping[str, Any]],
     name: str,
     path: Path,
-    instance: Callable[[str, str], Found | None],
-) -> Found | None:
+    instance: Callable[[str, str], KeyMatch | None],
+) -> KeyMatch | None:
     """Return the key of a CLI profile; a chain of profiles ends at one with its own key."""
     profile = profiles[name]
     mode = profile.get("mode") or "AK"
@@ -181,59 +181,59 @@ def _of_cli(
         if token is not None and not token:
             raise incomplete_profile("sts_token", place)
         key = _key_of(profile, place)
-        return None if key is None else Found(place=place, key=Key(key.public, key.private, token))
+        return None if key is None else KeyMatch(place=place, key=Key(key.public, key.private, token))
     if mode in {"EcsRamRole", "RamRoleArnWithRoleName"}:
         found = instance(place, str(profile.get("ram_role_name") or ""))
         if found is None or mode == "EcsRamRole":
             return found
-        return Found(place=place, chain=assumed(profile, place, None, found.chain))
+        return KeyMatch(place=place, chain=role_chain(profile, place, None, found.chain))
     if mode == "OIDC":
-        return Found(place=place, chain=identity_provider(profile, place))
+        return KeyMatch(place=place, chain=identity_provider(profile, place))
     if mode == "RamRoleArn":
-        return _assuming(profile, place)
+        return _role_profile(profile, place)
     if mode == "ChainableRamRoleArn":
         source = profile.get("source_profile")
         others = {other: each for other, each in profiles.items() if other != name}
         if not isinstance(source, str) or source not in others:
-            raise broken(
+            raise unusable_file(
                 path,
                 f"profile {name}: source_profile is missing or does not name another profile of the file",
             )
         found = _of_cli(others, source, path, instance)
         if found is None:
             raise incomplete_profile("key", f"{place}, whose source_profile {source}")
-        return Found(place=place, chain=assumed(profile, place, found.key, found.chain))
+        return KeyMatch(place=place, chain=role_chain(profile, place, found.key, found.chain))
     return _of_other_modes(profile, name, path, place)
 
 
-def _assuming(profile: Mapping[str, Any], place: str) -> Found:
+def _role_profile(profile: Mapping[str, Any], place: str) -> KeyMatch:
     """Return the role that a profile assumes with its own key."""
     key = _key_of(profile, place)
     if key is None:
         raise incomplete_profile("access_key_id", place)
-    return Found(place=place, chain=assumed(profile, place, key))
+    return KeyMatch(place=place, chain=role_chain(profile, place, key))
 
 
-def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: str) -> Found:
+def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: str) -> KeyMatch:
     mode = profile.get("mode")
     if mode == "CredentialsURI":
         uri = profile.get("credentials_uri")
         if not (isinstance(uri, str) and uri):
             raise incomplete_profile("credentials_uri", place)
-        return Found(place=place, chain=Chain(kind="uri", uri=Secret(uri)))
+        return KeyMatch(place=place, chain=Chain(kind="uri", uri=Secret(uri)))
     needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
     if needed is None:
-        raise broken(path, f"profile {name} has the mode {mode}; supported are {', '.join(MODES)}")
-    if mode in _CACHED and (key := _cached(profile, place)) is not None:
-        return Found(place=place, key=key)
+        raise unusable_file(path, f"profile {name} has the mode {mode}; supported are {', '.join(MODES)}")
+    if mode in _CACHED and (key := _cached_key(profile, place)) is not None:
+        return KeyMatch(place=place, key=key)
     if not profile.get(needed):
         raise incomplete_profile(needed, place)
     check_for_sdk(path)
     chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
-    return Found(place=place, chain=chain)
+    return KeyMatch(place=place, chain=chain)
 
 
-def _cached(profile: Mapping[str, Any], place: str) -> Key | None:
+def _cached_key(profile: Mapping[str, Any], place: str) -> Key | None:
     """Return the temporary key that the CLI stored in a profile; None if the SDK can get a new one.
 
     Raises:
@@ -267,7 +267,7 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
         config = None
     profiles = config.get("profiles", []) if isinstance(config, dict) else None
     if not isinstance(config, dict) or not isinstance(profiles, list | None):
-        raise broken(path, "it is not valid JSON, or not in the CLI's format")
+        raise unusable_file(path, "it is not valid JSON, or not in the CLI's format")
     named = {
         each["name"]: each
         for each in profiles or ()
@@ -277,7 +277,7 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
     return named, current if isinstance(current, str) else ""
 
 
-def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
+def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> KeyMatch | None:
     path = _ini_path(environ)
     sections = _ini_sections(path)
     wanted = _named_profile(environ)
@@ -292,20 +292,20 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
     kind = section.get("type", "")
     if kind == "access_key":
         key = _key_of(section, place)
-        return None if key is None else Found(place=place, key=key)
+        return None if key is None else KeyMatch(place=place, key=key)
     place = f"{place} ({kind})"
     if kind == "ecs_ram_role":
         return _instance(environ, on_ecs, place, section.get("role_name", ""))
     if kind == "oidc_role_arn":
-        return Found(place=place, chain=identity_provider(section, place))
+        return KeyMatch(place=place, chain=identity_provider(section, place))
     if kind == "ram_role_arn":
-        return _assuming(section, place)
+        return _role_profile(section, place)
     if kind != "rsa_key_pair":
-        raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not support")
+        raise unusable_file(path, f"profile {wanted or 'default'} has a type that the SDK does not support")
     check_for_sdk(path)
     check_for_sdk(Path(section.get("private_key_file") or path))
     chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
-    return Found(place=place, chain=chain)
+    return KeyMatch(place=place, chain=chain)
 
 
 def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
@@ -320,7 +320,7 @@ def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
     else:
         return {name: dict(parser.items(name)) for name in parser.sections()}
     # Outside the handler: its error contains the file's content.
-    raise broken(path, "it is not an INI file")
+    raise unusable_file(path, "it is not an INI file")
 
 
 def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
@@ -338,7 +338,7 @@ def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
 
 def _instance(
     environ: Mapping[str, str], on_ecs: Callable[[], bool], place: str = "", role: str = ""
-) -> Found | None:
+) -> KeyMatch | None:
     """Return the instance's RAM role; a profile that requires it is an error on other machines."""
     if _is_on(environ, "ALIBABA_CLOUD_ECS_METADATA_DISABLED") or not on_ecs():
         if not place:
@@ -353,12 +353,12 @@ def _instance(
         fallback=Chain(kind="uri", uri=Secret(uri)) if uri else None,
     )
     own = f"the ECS instance's RAM role {role}".strip()
-    return Found(place=place or (f"{own}, else {_URI}" if uri else own), chain=chain)
+    return KeyMatch(place=place or (f"{own}, else {_URI}" if uri else own), chain=chain)
 
 
-def _uri(environ: Mapping[str, str]) -> Found | None:
+def _uri(environ: Mapping[str, str]) -> KeyMatch | None:
     uri = environ.get(_URI, "")
-    return Found(place=_URI, chain=Chain(kind="uri", uri=Secret(uri))) if uri else None
+    return KeyMatch(place=_URI, chain=Chain(kind="uri", uri=Secret(uri))) if uri else None
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

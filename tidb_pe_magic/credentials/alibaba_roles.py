@@ -24,7 +24,7 @@ _TOKEN_FILE = ("oidc_token_file", "oidc_token_file_path")
 _SESSION = ("ram_session_name", "role_session_name")
 
 
-def assumed(profile: Mapping[str, Any], place: str, key: Key | None, source: Chain | None = None) -> Chain:
+def role_chain(profile: Mapping[str, Any], place: str, key: Key | None, source: Chain | None = None) -> Chain:
     """Return the role that is assumed with the profile's own key or with the key of `source`.
 
     Raises:
@@ -33,7 +33,7 @@ def assumed(profile: Mapping[str, Any], place: str, key: Key | None, source: Cha
     """
     return Chain(
         kind="role",
-        role=_needed(profile, _ROLE, place),
+        role=_required(profile, _ROLE, place),
         key=key,
         source=source,
         external_id=_text(profile, ("external_id",), place),
@@ -48,12 +48,12 @@ def identity_provider(profile: Mapping[str, Any], place: str) -> Chain:
         MissingCredentials: the profile lacks the role, the provider or the token's file.
         InvalidRequest: a value has a type that the SDK does not accept, or the SDK cannot read the file.
     """
-    file = _needed(profile, _TOKEN_FILE, place)
+    file = _required(profile, _TOKEN_FILE, place)
     check_for_sdk(Path(file))
     return Chain(
         kind="oidc",
-        role=_needed(profile, _ROLE, place),
-        identity_provider=_needed(profile, _PROVIDER, place),
+        role=_required(profile, _ROLE, place),
+        identity_provider=_required(profile, _PROVIDER, place),
         path=file,
         **_common(profile, place),
     )
@@ -81,7 +81,7 @@ def _host(profile: Mapping[str, Any], place: str) -> str:
     return host
 
 
-def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
+def _required(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
     value = _text(profile, names, place)
     if not value:
         # Only credentials.ini has types, and its field names come last.

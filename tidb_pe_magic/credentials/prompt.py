@@ -96,7 +96,7 @@ def _is_null_device() -> bool:
         return False
 
 
-def confirmed(question: str) -> bool:
+def ask_yes_no(question: str) -> bool:
     """Ask a yes-or-no question; every answer except yes means no.
 
     Raises:

@@ -36,7 +36,7 @@ _SECRET_NAME = re.compile(
 )
 
 
-def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return the text with each known secret replaced by `***`.
 
     Known secrets are the `Secret`s of this process, the variables of `environ` with a telling name, and
@@ -58,8 +58,8 @@ def hide_values(error: BaseException, environ: Mapping[str, str] = os.environ) -
     if hasattr(error, "_render_traceback_"):
         return error
     message = f"{error!r} {error}"
-    if redacted(message, environ) != message:
-        return unexpected(error, environ)
+    if redact(message, environ) != message:
+        return bug_error(error, environ)
 
     def render() -> list[str]:
         return _trace(error, environ).splitlines()
@@ -68,9 +68,9 @@ def hide_values(error: BaseException, environ: Mapping[str, str] = os.environ) -
     return error
 
 
-def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) -> UnexpectedError:
+def bug_error(error: BaseException, environ: Mapping[str, str] = os.environ) -> UnexpectedError:
     """Return the error to raise instead of `error`, which is a bug; raise it outside the handler."""
-    message = redacted(f"{type(error).__name__}: {error}", environ)
+    message = redact(f"{type(error).__name__}: {error}", environ)
     return UnexpectedError(message, _trace(error, environ))
 
 
@@ -87,7 +87,7 @@ def presentable(error: BaseException, passing: tuple[type[BaseException], ...] =
         shown._render_traceback_ = trace.splitlines  # type: ignore[attr-defined] # as above
         return shown
     if isinstance(error, Exception) and not isinstance(error, (TidbPeError, UnexpectedError, *passing)):
-        return unexpected(error)
+        return bug_error(error)
     if isinstance(error, TidbPeError):
         _redact(error, os.environ)
     # An expected error is complete; a cell that catches it and raises another shows it too.
@@ -121,22 +121,22 @@ def _redact(error: TidbPeError, environ: Mapping[str, str]) -> None:
     """Remove secrets from an expected error; its message can repeat text of a cloud or a server."""
     for name in ("message", "advice", "reason", "summary"):
         text = getattr(error, name, None)
-        if isinstance(text, str) and (clean := redacted(text, environ)) != text:
+        if isinstance(text, str) and (clean := redact(text, environ)) != text:
             setattr(error, name, clean)
     error.commands = tuple(_redacted_command(command, environ) for command in error.commands)
-    error.args = tuple(redacted(each, environ) if isinstance(each, str) else each for each in error.args)
+    error.args = tuple(redact(each, environ) if isinstance(each, str) else each for each in error.args)
 
 
 def _redacted_command(command: NextCommand, environ: Mapping[str, str]) -> NextCommand:
     if isinstance(command, ShellCommand):
-        return ShellCommand(redacted(command.line, environ))
-    return Suggestion(command.operation, *(redacted(word, environ) for word in command.words))
+        return ShellCommand(redact(command.line, environ))
+    return Suggestion(command.operation, *(redact(word, environ) for word in command.words))
 
 
 def _trace(error: BaseException, environ: Mapping[str, str]) -> str:
     """Return the traceback as Python prints it: source lines without values."""
     lines = traceback.TracebackException.from_exception(error, capture_locals=False).format()
-    return redacted("".join(lines), environ)
+    return redact("".join(lines), environ)
 
 
 def _forms(environ: Mapping[str, str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.credentials.secrets import Secret, from_keyring, printable
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency, TidbPeError
-from tidb_pe_magic.files import decoded
+from tidb_pe_magic.files import decode_text
 from tidb_pe_magic.model import KeyPlace, KeyState
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Chain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class KeyMatch:
     """A key, or its source.
 
     Attributes:
@@ -103,7 +103,7 @@ class KeyLocation:
     """
 
     name: str
-    look: Callable[[], Found | None]
+    look: Callable[[], KeyMatch | None]
     costly: bool = False
     files: tuple[Path, ...] = ()
 
@@ -118,11 +118,11 @@ class Search:
         places: in order of precedence.
     """
 
-    found: Found | None
+    found: KeyMatch | None
     problem: TidbPeError | None
     places: tuple[KeyPlace, ...]
 
-    def needed(self, what: str, *, advice: Advice) -> Found:
+    def require(self, what: str, *, advice: Advice) -> KeyMatch:
         """Return the key that was found.
 
         Raises:
@@ -140,7 +140,7 @@ def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search
 
     A broken place ends the search, so that another identity is never used unnoticed.
     """
-    found: Found | None = None
+    found: KeyMatch | None = None
     problem: TidbPeError | None = None
     seen: list[KeyPlace] = []
     for place in places:
@@ -161,12 +161,14 @@ def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search
             seen.append(KeyPlace(place=place.name, state=KeyState.EMPTY))
             continue
         state = KeyState.PASSED_OVER if settled else KeyState.USED
-        seen.append(KeyPlace(place=place.name, state=state, detail=here.place + _exposed(place.files)))
+        seen.append(
+            KeyPlace(place=place.name, state=state, detail=here.place + _exposure_warning(place.files))
+        )
         found = found if settled else here
     return Search(found=found, problem=problem, places=tuple(seen))
 
 
-def _exposed(files: Iterable[Path]) -> str:
+def _exposure_warning(files: Iterable[Path]) -> str:
     """Return a warning if other users can read the keys; not an error, as a CLI may create its file so."""
     for path in files if os.name == "posix" else ():
         with contextlib.suppress(OSError):
@@ -222,7 +224,7 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    raise broken(path, reason)
+    raise unusable_file(path, reason)
 
 
 def read_text(path: Path) -> str | None:
@@ -235,10 +237,10 @@ def read_text(path: Path) -> str | None:
     if content is None:
         return None
     try:
-        return decoded(content)
+        return decode_text(content)
     except ValueError as error:
         reason = str(error)
-    raise broken(path, reason)
+    raise unusable_file(path, reason)
 
 
 def check_for_sdk(path: Path) -> None:
@@ -262,6 +264,6 @@ def check_for_sdk(path: Path) -> None:
     )
 
 
-def broken(path: Path, reason: str) -> InvalidRequest:
+def unusable_file(path: Path, reason: str) -> InvalidRequest:
     """Return the error for an unusable file; it contains nothing of the file's content."""
     return InvalidRequest(str(path), f"cannot be used: {reason}.", advice="Correct or remove it.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
-from tidb_pe_magic.files import decoded
+from tidb_pe_magic.files import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,7 +210,7 @@ def _from_file(path: str) -> Secret:
     from pathlib import Path  # noqa: PLC0415 - needed only for this source
 
     try:
-        return _whole(decoded(Path(path).expanduser().read_bytes()))
+        return _whole(decode_text(Path(path).expanduser().read_bytes()))
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}.")

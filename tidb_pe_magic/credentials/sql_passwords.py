@@ -59,7 +59,7 @@ def store(
     Raises:
         InvalidRequest: it cannot be stored there; nothing was changed.
     """
-    path, entry = _places(environ, user, pending=pending)
+    path, entry = _storage(environ, user, pending=pending)
     try:
         ensure_private(path.parent.parent)
         ensure_private(path.parent)
@@ -78,14 +78,14 @@ def store(
     raise errors.InvalidRequest("--store", f"{path} cannot be written: {reason}.")
 
 
-def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> Password | None:
+def stored_password(environ: Mapping[str, str], user: str, *, pending: bool = False) -> Password | None:
     """Return the user's password if it was created here, else None.
 
     Raises:
         MissingCredentials: the keyring that contains it is locked.
         InvalidRequest: the file that contains it cannot be read.
     """
-    path, entry = _places(environ, user, pending=pending)
+    path, entry = _storage(environ, user, pending=pending)
     if _is_file(path.with_name(path.name + _IN_KEYRING)):
         secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
     elif _is_file(path):  # an empty name, as in `doctor --host`, is the directory
@@ -108,7 +108,7 @@ def users(environ: Mapping[str, str]) -> list[str]:
 
 def promote(environ: Mapping[str, str], user: str) -> str:
     """Replace the current password by the pending one, and return its location."""
-    password = stored(environ, user, pending=True)
+    password = stored_password(environ, user, pending=True)
     if password is None:
         msg = f"no pending password of {user}"
         raise AssertionError(msg)
@@ -119,7 +119,7 @@ def promote(environ: Mapping[str, str], user: str) -> str:
 
 def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> None:
     """Delete the password, wherever it is stored; a missing one is not an error."""
-    path, entry = _places(environ, user, pending=pending)
+    path, entry = _storage(environ, user, pending=pending)
     marker = path.with_name(path.name + _IN_KEYRING)
     if _is_file(marker):
         to_keyring(SERVICE, entry, None)
@@ -148,7 +148,7 @@ def password_of(
     Raises:
         MissingCredentials: there is no password.
     """
-    kept = None if source is not None else stored(environ, entry)
+    kept = None if source is not None else stored_password(environ, entry)
     return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
 
 
@@ -183,7 +183,7 @@ def _nobody(question: str) -> Secret:
     raise AssertionError(question)
 
 
-def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Path, str]:
+def _storage(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Path, str]:
     """Return the password's file, and its user in the keyring, in the form that `--password-from` finds."""
     suffix = _NEXT if pending else ""
     # SQL user names can contain characters that file names cannot.

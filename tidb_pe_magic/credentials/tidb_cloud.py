@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.credentials.search import (
-    Found,
     KeyLocation,
+    KeyMatch,
     Search,
-    broken,
     home,
     part,
     private_half,
     read_text,
     search,
+    unusable_file,
 )
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
@@ -57,7 +57,7 @@ _LOG_IN = Advice(_ADVICE.text, ShellCommand("ticloud auth login"), *_ADVICE.comm
 _CONFIGURE = Advice(_ADVICE.text, ShellCommand("ticloud config set"), *_ADVICE.commands)
 
 
-def find(environ: Mapping[str, str], profile: str = "") -> Found:
+def find(environ: Mapping[str, str], profile: str = "") -> KeyMatch:
     """Return the first key found.
 
     Args:
@@ -68,7 +68,7 @@ def find(environ: Mapping[str, str], profile: str = "") -> Found:
         MissingCredentials: no key was found, or only one half.
         InvalidRequest: a file or a value cannot be used, or the profile does not exist.
     """
-    return search_keys(environ, profile).needed(WHAT, advice=_ADVICE)
+    return search_keys(environ, profile).require(WHAT, advice=_ADVICE)
 
 
 def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = False) -> Search:
@@ -104,7 +104,7 @@ def profile_names(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name, value in settings.items() if isinstance(value, dict))
 
 
-def _environment(environ: Mapping[str, str]) -> Found | None:
+def _environment(environ: Mapping[str, str]) -> KeyMatch | None:
     public, private = (part(environ.get(name, ""), name) for name in (PUBLIC, PRIVATE))
     if not public and not private:
         return None
@@ -113,7 +113,7 @@ def _environment(environ: Mapping[str, str]) -> Found | None:
         private = private_half(KEYRING, public.reveal())
         place = f"{PUBLIC} and keyring:{KEYRING}"
     if public and private:
-        return Found(place=place, key=Key(public.reveal(), private))
+        return KeyMatch(place=place, key=Key(public.reveal(), private))
     missing = PRIVATE if public else PUBLIC
     where = [f"{PUBLIC} and {PRIVATE} in the environment, where {missing} is unset"]
     if public:
@@ -121,7 +121,7 @@ def _environment(environ: Mapping[str, str]) -> Found | None:
     raise MissingCredentials(WHAT, where, advice=_ADVICE)
 
 
-def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | None:
+def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> KeyMatch | None:
     """Return the key of the named profile, else of the current one."""
     path, settings = _settings(environ)
     current = settings.get("current-profile")
@@ -139,14 +139,14 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
     if public and not private:
         private = private_half(KEYRING, public.reveal())
     if public and private:
-        return Found(
+        return KeyMatch(
             place=place,
             key=Key(public.reveal(), private),
             api_host=_text(profile, "serverless-endpoint"),
             iam_host=_text(profile, "iam-endpoint"),
         )
     if any(profile.get(each) for each in ("token-type", "access-token", "token-expired-at")):
-        return Found(
+        return KeyMatch(
             place=f"the login of {place}",
             key=Key("", Secret(""), _login(profile, written, place)),
             api_host=_text(profile, "serverless-endpoint"),
@@ -177,14 +177,16 @@ def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
     token = part(profile.get("access-token"), f"access-token of {place}")
     if token:
         return token
-    token = next(filter(None, (_kept(user) for user in dict.fromkeys((written, written.lower())))), token)
+    token = next(
+        filter(None, (_keyring_token(user) for user in dict.fromkeys((written, written.lower())))), token
+    )
     if not token:
         looked_in = f"{place}, whose login token is neither there nor in keyring:{LOGIN_KEYRING}"
         raise MissingCredentials(WHAT, (looked_in,), advice=_LOG_IN)
     return token
 
 
-def _kept(user: str) -> Secret:
+def _keyring_token(user: str) -> Secret:
     """Return the token that go-keyring stored.
 
     It uses its own names for entries on Windows, and encodes them on macOS.
@@ -215,22 +217,22 @@ def _settings(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
         path = directory / name
         content = read_text(path)
         if content is not None:
-            return path, _parsed(path, content)
+            return path, _parse(path, content)
     return directory / _FILES[0], {}
 
 
-def _parsed(path: Path, content: str) -> dict[str, Any]:
+def _parse(path: Path, content: str) -> dict[str, Any]:
     try:
         settings = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError):
         reason = "it is not valid TOML"
     else:
-        return _lowered(settings)
+        return _lower(settings)
     # Outside the handler: its error contains the file's content.
-    raise broken(path, reason)
+    raise unusable_file(path, reason)
 
 
-def _lowered(settings: dict[str, Any]) -> dict[str, Any]:
+def _lower(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings as ticloud reads them: case-insensitive, and with older names with underscores."""
     return {
         name.lower(): {key.lower().replace("_", "-"): item for key, item in value.items()}

@@ -19,7 +19,7 @@ _QUOTES = ("'", '"')
 _SECRET = frozenset({"IDENTIFIED", "PASSWORD"})
 
 
-def shortened(sql: str) -> str:
+def abbreviate(sql: str) -> str:
     """Return a statement's beginning, with an ellipsis for each string and each password.
 
     A string may be a password, a key or personal data. If it is unclear where a string ends, because a quote

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic.advice import Advice, ShellCommand
 from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryFailed, StepOrderError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class AliasSession:
         session = self._present()
         return session.database if session is not None else (self.engine.url.database or "")
 
-    def take_lost(self) -> tuple[str, ...]:
+    def take_lost_statements(self) -> tuple[str, ...]:
         """Return the statements whose effect was lost by a reconnect; each is returned once."""
         lost, self._lost = tuple(self._lost), []
         return lost
@@ -118,7 +118,7 @@ class AliasSession:
                 advice="Wait for it to end, or use connection.query(), which opens its own connection.",
             )
         try:
-            with translated():
+            with driver_errors():
                 session = self._ready()
                 self._pass_on(session, statement)
                 self._lost += session.revive(statement)
@@ -128,7 +128,7 @@ class AliasSession:
             except QueryFailed:
                 raise
             except ConnectionFailed as error:
-                raise _explained(error, statement, in_transaction=before) from None
+                raise _loss_error(error, statement, in_transaction=before) from None
             except BaseException:
                 session.remember(statement)
                 raise
@@ -185,7 +185,7 @@ class AliasSession:
         return session
 
 
-def _explained(error: ConnectionFailed, statement: str, *, in_transaction: bool) -> ConnectionFailed:
+def _loss_error(error: ConnectionFailed, statement: str, *, in_transaction: bool) -> ConnectionFailed:
     """Return the error that says what is known about the work of the lost connection."""
     effect = effect_of(statement)
     verb = effect.verb

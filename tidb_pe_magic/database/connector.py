@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 
-from tidb_pe_magic.credentials.redaction import unexpected
+from tidb_pe_magic.credentials.redaction import bug_error
 from tidb_pe_magic.database import greeting, tls
 from tidb_pe_magic.database.deadline import Deadline
-from tidb_pe_magic.database.login_connection import CannotConnect, CertificateRejected
+from tidb_pe_magic.database.login_connection import CannotConnect, CertificateError
 from tidb_pe_magic.database.session import Session
 from tidb_pe_magic.errors import ConnectionFailed
 from tidb_pe_magic.model import TlsMode, TlsReport
@@ -91,7 +91,7 @@ class Connector:
         except ConnectionFailed as error:
             failure = CannotConnect(error)
         except Exception as error:  # noqa: BLE001 - raised below: the driver's frames hold the password
-            failure = unexpected(error)
+            failure = bug_error(error)
         raise failure
 
     def report(self) -> TlsReport:
@@ -129,7 +129,9 @@ class Connector:
 
     def _settle(self, deadline: Deadline) -> Session:
         """Return the first session, using the first name that the certificate contains."""
-        reached: greeting.Reached | None = greeting.reach(self._target.host, self._target.port, deadline)
+        reached: greeting.ServerConnection | None = greeting.reach(
+            self._target.host, self._target.port, deadline
+        )
         plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(self._context, tls.LookingContext)
         if plain_is_fine and reached and not reached.tls_offered:
             self._context = None
@@ -139,17 +141,19 @@ class Connector:
             session = self._session(self._context)
             try:
                 self._open(session, deadline, reached)
-            except CertificateRejected:
+            except CertificateError:
                 reached = None  # another name may match; every other failure is final
             else:
                 return session
         raise self._name_failure(deadline)
 
-    def _open(self, session: Session, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
+    def _open(
+        self, session: Session, deadline: Deadline, reached: greeting.ServerConnection | None = None
+    ) -> None:
         """Open a session; explain a certificate that is rejected for more than its name."""
         try:
             session.establish(deadline, reached)
-        except CertificateRejected as rejected:
+        except CertificateError as rejected:
             if not self._settled and tls.is_name_mismatch(rejected.error):
                 raise
             if tls.is_name_mismatch(rejected.error):
@@ -162,7 +166,7 @@ class Connector:
 
     def _name_failure(self, deadline: Deadline) -> ConnectionFailed:
         seen = self._inspect_certificate(deadline, verify=True)
-        if isinstance(seen, CertificateRejected):
+        if isinstance(seen, CertificateError):
             # OpenSSL compares the name before it checks the dates.
             return self._chain_failure(seen.error, deadline)
         if isinstance(seen, ConnectionFailed):

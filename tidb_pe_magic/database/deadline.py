@@ -44,7 +44,7 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     @property
-    def expired(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the time is over."""
         return self.remaining <= 0
 
@@ -81,7 +81,7 @@ class Deadline:
         duplicate = sock.dup()
         with self._lock:
             self._guarded.append(duplicate)
-        if self.expired:
+        if self.is_over:
             self._shut_down()
 
     def _shut_down(self) -> None:

@@ -42,7 +42,7 @@ _SHARE = 0.4  # of the total time, for one stage
 _PINGS = 3
 
 
-class Seen(NamedTuple):
+class StageOutcome(NamedTuple):
     """The result of a stage."""
 
     outcome: Outcome
@@ -94,7 +94,7 @@ class _Examination:
         try:
             seen = getattr(self, f"_{name}")()
         except ConnectionFailed as failure:
-            self._failed(name, failure, started)
+            self._record_failure(name, failure, started)
             return
         self._add_stage(name, seen, started)
 
@@ -110,26 +110,26 @@ class _Examination:
             next_command=command,
         )
 
-    def _add_stage(self, name: str, seen: Seen, started: float) -> None:
+    def _add_stage(self, name: str, seen: StageOutcome, started: float) -> None:
         took = time.monotonic() - started
         self.stages.append(Stage(name=name, outcome=seen.outcome, detail=one_line(seen.detail), seconds=took))
 
-    def _failed(self, name: str, failure: ConnectionFailed, started: float) -> None:
+    def _record_failure(self, name: str, failure: ConnectionFailed, started: float) -> None:
         """Record a failure; a login that failed only at the database has passed."""
         self.over = True
         self.failure = failure
         if name == "login" and failure.stage == "query":
-            self._add_stage("login", Seen(Outcome.PASSED, self._user), started)
-            self._add_stage("query", Seen(Outcome.FAILED, failure.reason), started)
+            self._add_stage("login", StageOutcome(Outcome.PASSED, self._user), started)
+            self._add_stage("query", StageOutcome(Outcome.FAILED, failure.reason), started)
             return
-        self._add_stage(name, Seen(Outcome.FAILED, failure.reason), started)
+        self._add_stage(name, StageOutcome(Outcome.FAILED, failure.reason), started)
 
     def _share(self) -> Deadline:
         """Return the time limit of one stage."""
         left = self._end - time.monotonic()
         return Deadline(max(0.05, min(left, self.timeout * _SHARE)))
 
-    def _dns(self) -> Seen:
+    def _dns(self) -> StageOutcome:
         target, zones = self.subject.target, self.subject.zone_addresses
         with self._share() as deadline:
             found = greeting.resolve(target.host, target.port, deadline)
@@ -141,23 +141,23 @@ class _Examination:
             leads = f"{target.host} is an address, so no name has to be resolved"
         if self._hides(RamAction.ENDPOINT_ZONES):
             hidden = f"RAM action {RamAction.ENDPOINT_ZONES} is missing"
-            return Seen(Outcome.UNKNOWN, f"{leads}; unknown whether that is the endpoint: {hidden}")
+            return StageOutcome(Outcome.UNKNOWN, f"{leads}; unknown whether that is the endpoint: {hidden}")
         if is_address(target.host) or not zones:
-            return Seen(Outcome.PASSED, leads)
+            return StageOutcome(Outcome.PASSED, leads)
         if not set(texts) & zones.keys():
-            return Seen(
+            return StageOutcome(
                 Outcome.UNKNOWN,
                 f"{leads}: none is an address of the endpoint ({', '.join(zones)})",
             )
         missing = [address for address in zones if address not in texts]
         rest = f"; not to {', '.join(missing)}, which also belongs to the endpoint" if missing else ""
-        return Seen(Outcome.PASSED, f"{leads}, the endpoint's own{rest}")
+        return StageOutcome(Outcome.PASSED, f"{leads}, the endpoint's own{rest}")
 
     def _hides(self, action: RamAction) -> bool:
         endpoint = self.subject.endpoint
         return endpoint is not None and action in endpoint.missing_actions
 
-    def _network(self) -> Seen:
+    def _network(self) -> StageOutcome:
         endpoint, here = self.subject.endpoint, self.subject.here
         sources = [tcp.source(address) for address in self._addresses]
         if not any(sources):
@@ -167,21 +167,23 @@ class _Examination:
             )
         route = f"packets leave from {next(filter(None, sources))}"
         if endpoint is None:
-            return Seen(Outcome.UNKNOWN, f"{self.subject.unknown or 'the endpoint is unknown'}; {route}")
+            return StageOutcome(
+                Outcome.UNKNOWN, f"{self.subject.unknown or 'the endpoint is unknown'}; {route}"
+            )
         if here is None:
-            return Seen(
+            return StageOutcome(
                 Outcome.UNKNOWN,
                 f"it is unknown whether this machine is in {endpoint.vpc_id}, the endpoint's VPC; {route}",
             )
         if here.vpc_id == endpoint.vpc_id:
-            return Seen(Outcome.PASSED, f"this machine is in {here.vpc_id}, the endpoint's VPC")
-        return Seen(
+            return StageOutcome(Outcome.PASSED, f"this machine is in {here.vpc_id}, the endpoint's VPC")
+        return StageOutcome(
             Outcome.UNKNOWN,
             f"this machine is in {here.vpc_id} ({here.region_id}), the endpoint in {endpoint.vpc_id} "
             f"({endpoint.region_id}): a route between them is needed",
         )
 
-    def _tcp(self) -> Seen:
+    def _tcp(self) -> StageOutcome:
         zones, port = self.subject.zone_addresses, self.subject.target.port
         places = [replace(a, label=zones.get(a.text, "")) for a in self._addresses]
         known = {address.text for address in places}
@@ -202,34 +204,38 @@ class _Examination:
         if kinds:
             # The host answers, so later stages can be examined; the problem is in the zone.
             self.failure = ConnectionFailed("tcp", f"{detail}.", kind="zone")
-            return Seen(Outcome.FAILED, detail)
-        return Seen(Outcome.PASSED, detail)
+            return StageOutcome(Outcome.FAILED, detail)
+        return StageOutcome(Outcome.PASSED, detail)
 
-    def _handshake(self) -> Seen:
+    def _handshake(self) -> StageOutcome:
         assert self._sock is not None  # noqa: S101 - set by the stage before
         with self._share() as deadline:
             reached = greeting.greet(self._sock, deadline)
         self._tls_offered = reached.tls_offered
         reached.sock.close()
-        return Seen(Outcome.PASSED, "a MySQL server answers")
+        return StageOutcome(Outcome.PASSED, "a MySQL server answers")
 
-    def _tls(self) -> Seen:
+    def _tls(self) -> StageOutcome:
         mode = self.subject.target.tls
         if not self._tls_offered:
             if mode in {TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY}:
                 raise ConnectionFailed(
                     "tls", f"the server does not offer TLS, but --tls {mode} requires it.", kind="not offered"
                 )
-            return Seen(Outcome.PASSED, "the server does not offer TLS: the connection is not encrypted")
+            return StageOutcome(
+                Outcome.PASSED, "the server does not offer TLS: the connection is not encrypted"
+            )
         if mode == TlsMode.OFF:
-            return Seen(Outcome.PASSED, "the server offers TLS; --tls off leaves the connection unencrypted")
+            return StageOutcome(
+                Outcome.PASSED, "the server offers TLS; --tls off leaves the connection unencrypted"
+            )
         with self._share() as deadline:
             seen = self._connector.inspect(deadline)
         # The inspection is complete; the rest is a connection like that of `connect`.
         self._connector = Connector(_without_password(self.subject), timeout=self.timeout)
         summary = summarize(seen.der)
         name = f"verified for {seen.verified_name}" if mode != TlsMode.VERIFY_CA else "its name not checked"
-        return Seen(
+        return StageOutcome(
             Outcome.PASSED,
             f"{seen.version}, certificate {name}, issued by {summary.issuer or 'an unnamed authority'}, "
             f"{_validity(summary.not_after)}",
@@ -239,7 +245,7 @@ class _Examination:
     def _user(self) -> str:
         return f"as {self.subject.target.user}"
 
-    def _login(self) -> Seen:
+    def _login(self) -> StageOutcome:
         target = self.subject.target
         reason = ""
         secret: Secret | None = None
@@ -257,7 +263,7 @@ class _Examination:
             self._end += time.monotonic() - asked
         if secret is None:
             self.over = True
-            return Seen(Outcome.UNKNOWN, reason)
+            return StageOutcome(Outcome.UNKNOWN, reason)
         deadline = self.opened.enter_context(self._share())
         connector = Connector(replace(target, password=secret), timeout=self.timeout)
         arguments = {"host": target.host, "port": target.port, "user": target.user, "charset": "utf8mb4"}
@@ -272,9 +278,9 @@ class _Examination:
             raise failure
         self.opened.callback(_end, session)
         self._session = session, deadline
-        return Seen(Outcome.PASSED, self._user)
+        return StageOutcome(Outcome.PASSED, self._user)
 
-    def _query(self) -> Seen:
+    def _query(self) -> StageOutcome:
         assert self._session is not None  # noqa: S101 - set by the stage before
         session, deadline = self._session
         failure = None
@@ -286,12 +292,12 @@ class _Examination:
         except pymysql.err.MySQLError as error:
             code, message = (*error.args, 0, "")[:2]
             failure = greeting.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
-        if failure is not None and deadline.expired:
+        if failure is not None and deadline.is_over:
             reason = f"no answer to SELECT VERSION() in {deadline.seconds:.1f} s."
             failure = ConnectionFailed("query", reason, kind="silent")
         if failure is not None:
             raise failure
-        return Seen(Outcome.PASSED, f"{version}; a round trip takes {1000 * latency:.1f} ms")
+        return StageOutcome(Outcome.PASSED, f"{version}; a round trip takes {1000 * latency:.1f} ms")
 
 
 def _without_password(subject: Subject) -> Target:

@@ -111,7 +111,7 @@ def effect_of(sql: str, *, escapes: bool = True) -> Effect:
         verb=verb,
         session_only=session_only,
         setting=_one_line(sql, found) if _is_lost(verb, pair, found, locks=locks, targets=targets) else "",
-        database=_chosen(found) if verb == "USE" else "",
+        database=_used_database(found) if verb == "USE" else "",
         about_past=bool(past),
         about_statement=not past <= _LASTING_PAST,
         reads_variables=any(token.kind == "variable" and token.start not in targets for token in found),
@@ -257,7 +257,7 @@ def _calls(found: Sequence[Token]) -> set[str]:
     }
 
 
-def _chosen(found: Sequence[Token]) -> str:
+def _used_database(found: Sequence[Token]) -> str:
     """Return the name of the database after USE."""
     if len(found) < 2:  # noqa: PLR2004 - USE and a name
         return ""

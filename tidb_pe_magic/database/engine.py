@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.session import Session
     from tidb_pe_magic.model import TlsReport
 
-__all__ = ["Opened", "Target", "answers", "open_engine"]
+__all__ = ["Target", "TestedEngine", "answers", "open_engine"]
 
 _POOL_SIZE, _MAX_OVERFLOW = 2, 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class TestedEngine:
     """An engine whose login was tested."""
 
     engine: Engine
@@ -46,7 +46,7 @@ def open_engine(
     timeout: float = 10.0,
     login_timeout: float | None = None,
     on_login: Callable[[], None] | None = None,
-) -> Opened:
+) -> TestedEngine:
     """Return an engine after a successful login and query.
 
     Args:
@@ -78,7 +78,7 @@ def open_engine(
     if version is None:
         # Raised here, so that the frames in between are not part of the traceback.
         raise failure or ConnectionFailed("query", "the server did not return a version.")
-    return Opened(engine=engine, tls=connector.report(), server_version=version)
+    return TestedEngine(engine=engine, tls=connector.report(), server_version=version)
 
 
 def answers(engine: Engine) -> bool:
@@ -95,7 +95,7 @@ def _failure(error: sqlalchemy.exc.DBAPIError, deadline: Deadline) -> Connection
     origin = error.orig
     if isinstance(origin, CannotConnect):
         return origin.failure
-    if deadline.expired:
+    if deadline.is_over:
         return ConnectionFailed("query", f"no answer to SELECT VERSION() in {deadline.seconds:.3g} s.")
     code, message = (*(origin.args if origin else ()), 0, "")[:2]
     return greeting.server_error(code if isinstance(code, int) else 0, str(message), stage="query")

@@ -50,9 +50,9 @@ def listen(engine: Engine, *, database: str) -> None:
     event.listen(engine, "do_execute", _execute_as_written)
     event.listen(engine, "after_cursor_execute", _remember)
     event.listen(engine, "handle_error", _hide, retval=True)
-    event.listen(engine, "handle_error", _keep_pinned)
+    event.listen(engine, "handle_error", _keep_session)
     event.listen(engine, "checkin", partial(_renew, database))
-    event.listen(engine, "engine_connect", _tell_begins_apart)
+    event.listen(engine, "engine_connect", _mark_autocommit)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "savepoint", _begin_for_savepoint)
     event.listen(engine, "commit", _undo_failed_to_sql)
@@ -98,7 +98,7 @@ def _hide(context: ExceptionContext) -> BaseException | None:
     return None if failure is context.original_exception else failure
 
 
-def _keep_pinned(context: ExceptionContext) -> None:
+def _keep_session(context: ExceptionContext) -> None:
     # A replacement session would have another database, and its lost settings would go unreported.
     connection = context.connection
     if connection is None or connection.invalidated or connection.closed or context.is_pre_ping:
@@ -115,7 +115,7 @@ def _renew(database: str, session: Session | None, record: ConnectionPoolEntry) 
         record.invalidate()
 
 
-def _tell_begins_apart(connection: Connection) -> None:
+def _mark_autocommit(connection: Connection) -> None:
     # The engines that execution_options() returns create plain connections, too.
     connection.__class__ = _AutocommitConnection
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-class Inherited(Protocol):
+class ForkGuard(Protocol):
     """An object that a forked process must not use as its parent does."""
 
     def leave_to_parent(self) -> None:
@@ -18,11 +18,11 @@ class Inherited(Protocol):
 
 
 # Parent and child share sockets: if both read from one, each gets parts of the other's rows.
-_inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
+_inherited: weakref.WeakSet[ForkGuard] = weakref.WeakSet()
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
-def watch(inherited: Inherited) -> None:
+def watch(inherited: ForkGuard) -> None:
     """Make it start again in a forked process."""
     _inherited.add(inherited)
 

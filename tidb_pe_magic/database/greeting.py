@@ -36,14 +36,14 @@ _NOT_REACHED = (
 _REFUSED = Advice("Check host and port, and that the endpoint is Connected.", Suggestion("status"))
 
 
-class Reached(NamedTuple):
+class ServerConnection(NamedTuple):
     """A TCP connection to a MySQL server whose greeting has arrived."""
 
     sock: socket.socket
     tls_offered: bool
 
 
-def reach(host: str, port: int, deadline: Deadline) -> Reached:
+def reach(host: str, port: int, deadline: Deadline) -> ServerConnection:
     """Connect to a MySQL server, and read its greeting; the deadline guards the connection from now on.
 
     Raises:
@@ -52,7 +52,7 @@ def reach(host: str, port: int, deadline: Deadline) -> Reached:
     return greet(_dial(host, port, deadline), deadline)
 
 
-def greet(sock: socket.socket, deadline: Deadline) -> Reached:
+def greet(sock: socket.socket, deadline: Deadline) -> ServerConnection:
     """Read the greeting of the server at the other end; the deadline guards the connection from now on.
 
     Raises:
@@ -64,7 +64,7 @@ def greet(sock: socket.socket, deadline: Deadline) -> Reached:
     except BaseException:
         sock.close()
         raise
-    return Reached(sock, offered)
+    return ServerConnection(sock, offered)
 
 
 def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
@@ -141,7 +141,7 @@ def _peek_greeting(sock: socket.socket, deadline: Deadline) -> bool:
     """Return whether the server offers TLS; its greeting stays in the socket for the driver."""
     data = b""
     while not _is_complete(data):
-        if deadline.expired:
+        if deadline.is_over:
             raise _silent(deadline)
         sock.settimeout(max(0.01, deadline.remaining))
         seen = len(data)

@@ -51,7 +51,7 @@ class CannotConnect(pymysql.err.OperationalError):
         self.failure = failure
 
 
-class CertificateRejected(ConnectionFailed):
+class CertificateError(ConnectionFailed):
     """The TLS handshake failed.
 
     Attributes:
@@ -128,7 +128,7 @@ class LoginConnection(_Driver):
         if secure and self._deadline is not None:
             self._deadline.reach_login()
 
-    def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
+    def establish(self, deadline: Deadline, reached: greeting.ServerConnection | None = None) -> None:
         """Connect, unless `reached` is already connected, and log in.
 
         Raises:
@@ -194,10 +194,10 @@ class LoginConnection(_Driver):
     def _failure(self, error: pymysql.err.MySQLError, deadline: Deadline) -> ConnectionFailed:
         origin = getattr(error, "original_exception", None)
         stage = "tls" if self._context is not None and not self._secure else "login"
-        if deadline.expired:
+        if deadline.is_over:
             return ConnectionFailed(stage, f"no answer in {deadline.seconds:.3g} s.", kind="timeout")
         if isinstance(origin, ssl.SSLError):
-            return CertificateRejected(origin)
+            return CertificateError(origin)
         if len(error.args) > 1 and isinstance(error.args[0], int):
             return self._refusal(error.args[0], str(error.args[1]), stage)
         return ConnectionFailed(stage, f"{error}.")
@@ -235,7 +235,7 @@ class LoginConnection(_Driver):
         )
 
     @contextmanager
-    def bounded(self, seconds: float | None) -> Iterator[None]:
+    def packet_timeout(self, seconds: float | None) -> Iterator[None]:
         """Set the timeout for each packet; None means no limit."""
         kept = self._read_timeout, self._write_timeout
         self._read_timeout = self._write_timeout = seconds

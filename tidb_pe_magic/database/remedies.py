@@ -110,7 +110,7 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
             "go there time out. Contact TiDB Cloud support with the endpoint ID and the zone."
         )
         making = "That zone of the endpoint is still being created."
-        first, second = (dead, making) if _all_connected(endpoint) else (making, dead)
+        first, second = (dead, making) if _is_connected(endpoint) else (making, dead)
         return (first, second, "A network ACL of that zone's vSwitch blocks the port."), Suggestion(
             "endpoints"
         )
@@ -124,15 +124,15 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
         if port != _USUAL_PORT and endpoint is None:
             return (other, *causes), _doctor(subject, _USUAL_PORT)
         return (*causes, other), Suggestion("status" if subject.cluster else "clusters")
-    return _unanswered(subject)
+    return _no_answer(subject)
 
 
-def _all_connected(endpoint: VpcEndpoint | None) -> bool:
+def _is_connected(endpoint: VpcEndpoint | None) -> bool:
     """Return whether Alibaba Cloud reports the endpoint and each of its zones as Connected."""
     return endpoint is not None and endpoint.ready and all(z.status == _CONNECTED for z in endpoint.zones)
 
 
-def _unanswered(subject: Subject) -> Remedy:
+def _no_answer(subject: Subject) -> Remedy:
     """Return the causes of no answer: a security group drops packets; a router without a route often does."""
     endpoint, here, port = subject.endpoint, subject.here, subject.target.port
     groups = ", ".join(endpoint.security_group_ids) if endpoint else ""

@@ -86,7 +86,7 @@ class Session(LoginConnection):
         self._used = time.monotonic()
         forks.watch(self)
 
-    def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
+    def establish(self, deadline: Deadline, reached: greeting.ServerConnection | None = None) -> None:
         """Connect, unless `reached` is already connected, and log in to a session without settings.
 
         Raises:
@@ -191,12 +191,12 @@ class Session(LoginConnection):
 
     def ping(self, reconnect: bool = False) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002 - the driver's
         """Ping the server with a short timeout: if a NAT dropped the connection, it never answers."""
-        with self.bounded(min(self._timeout, _PING_SECONDS)):
+        with self.packet_timeout(min(self._timeout, _PING_SECONDS)):
             super().ping(reconnect)  # type: ignore[call-overload]
 
     def is_calm(self) -> bool:
         """Let a late KILL QUERY end an unimportant statement; return False if the session is lost."""
-        with self.bounded(min(self._timeout, _PING_SECONDS)):
+        with self.packet_timeout(min(self._timeout, _PING_SECONDS)):
             for _ in range(2):
                 try:
                     with contextlib.closing(self.cursor()) as cursor:
@@ -270,7 +270,7 @@ class Session(LoginConnection):
         try:
             if nothing_to_lose:
                 # A pool returns connections with a ROLLBACK, which a dropped connection would never answer.
-                with self.bounded(self._timeout):
+                with self.packet_timeout(self._timeout):
                     statement()
             else:
                 statement()

@@ -96,7 +96,7 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
         selector = stack.enter_context(selectors.DefaultSelector())
         for attempt in attempts:
             _begin(attempt, selector, stack)
-        while selector.get_map() and not deadline.expired:
+        while selector.get_map() and not deadline.is_over:
             for key, _ in selector.select(min(_SLICE, deadline.remaining)):
                 selector.unregister(key.fileobj)
                 sock, attempt = key.data

@@ -96,15 +96,15 @@ def make_context(mode: TlsMode, ca: str) -> NamedContext:
     Raises:
         InvalidRequest: the CA file cannot be used.
     """
-    return _verifying(NamedContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
+    return _with_verification(NamedContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
 
 
 def make_inspecting_context(mode: TlsMode, ca: str) -> LookingContext:
     """Return a context that verifies like that of `make_context`, but prevents a login."""
-    return _verifying(LookingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
+    return _with_verification(LookingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
 
 
-def _verifying(context: Context, mode: TlsMode, ca: str) -> Context:
+def _with_verification(context: Context, mode: TlsMode, ca: str) -> Context:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load_authorities(context, ca)
     context.check_hostname = mode != TlsMode.VERIFY_CA

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.advice import ShellCommand, Suggestion, magic, spelled
+from tidb_pe_magic.advice import ShellCommand, Suggestion, magic, spell_advice
 from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def plain(value: Any, spelling: Spelling = magic) -> Any:
     if isinstance(value, Secret):
         return str(value)
     if isinstance(value, Suggestion | ShellCommand):
-        return spelled(value, spelling)
+        return spell_advice(value, spelling)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name), spelling) for name in _names(type(value))}
     if isinstance(value, Mapping):

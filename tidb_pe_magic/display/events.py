@@ -18,11 +18,11 @@ from tidb_pe_magic.display.views import (
     awaits_owner,
     finding_notes,
     fleet_progress,
-    loaded,
+    load_progress,
     plan_line,
     view,
 )
-from tidb_pe_magic.display.views.loads import table_shown
+from tidb_pe_magic.display.views.loads import create_table
 from tidb_pe_magic.display.views.timeline import observed_changes, timeline
 from tidb_pe_magic.text import one_line
 
@@ -62,14 +62,14 @@ class EventLines:
                 else:
                     self._print(f"✔ {line}")
             case model.PlanShown():
-                self._print(as_text(_planned(event.plan), spelling=self._spelling))
+                self._print(as_text(_plan_line(event.plan), spelling=self._spelling))
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
             case model.RowsRead() | model.RowsLoaded() | model.PackageLoading():
                 self._rewrite(line)
             case model.TableShown():
-                self._print(as_text(table_shown(event)))
+                self._print(as_text(create_table(event)))
             case model.FleetProgressed():
                 self._show_rows(event)
                 self._rewrite(line)
@@ -125,7 +125,7 @@ class EventLines:
     def _rewrite(self, line: str) -> None:
         if not self._stream.isatty():
             return
-        kept = _cut(line, max(1, self._terminal_columns() - 1))
+        kept = _shorten(line, max(1, self._terminal_columns() - 1))
         lead = self._blank()
         self._transient = columns(kept)
         self._write(lead + kept)
@@ -146,7 +146,7 @@ class EventLines:
             return _TERMINAL_COLUMNS
 
 
-def _cut(line: str, limit: int) -> str:
+def _shorten(line: str, limit: int) -> str:
     """Shorten a line that would wrap, because a wrapped line cannot be rewritten."""
     kept = line
     while columns(kept) > limit - (kept != line):
@@ -178,7 +178,7 @@ class Story:
         self._query: model.QueryResult | None = None
 
     @property
-    def unfinished(self) -> bool:
+    def is_unfinished(self) -> bool:
         """Whether something was started and its end was not reported."""
         return bool(
             self._current
@@ -204,7 +204,7 @@ class Story:
                 self._current, self._observed, self._failed = "", None, None
                 self._changes = ()
             case model.PlanShown():
-                self._plan = _planned(event.plan)
+                self._plan = _plan_line(event.plan)
             case model.EndpointObserved():
                 self._observed, self._failed = event, None
             case model.ObservationFailed():
@@ -250,15 +250,15 @@ class Story:
         if self._loading and live:
             views.append(View(title=f"Loading {self._loading}…", kind="busy"))
         if self._observed or self._failed:
-            views.append(_waiting(self._observed, self._failed, self._changes, live=live))
+            views.append(_wait_view(self._observed, self._failed, self._changes, live=live))
         if self._fleet:
             views.append(fleet_progress(self._fleet, live=live))
         if self._table:
-            views.append(table_shown(self._table))
+            views.append(create_table(self._table))
         if self._notices:
             views.append(View(title="", notes=tuple(Mark("info", text) for text in self._notices)))
         if self._retry:
-            views.append(_asking_again(self._retry, live=live))
+            views.append(_retry_view(self._retry, live=live))
         if self._reading:
             views.append(_rows(self._reading, live=live))
         if self._query:
@@ -267,12 +267,12 @@ class Story:
         return [each for each in views if each.title or each.notes]
 
 
-def _planned(plan: model.EndpointPlan) -> View:
+def _plan_line(plan: model.EndpointPlan) -> View:
     """Return one line with the choices of `run`, and what needs attention first."""
     return View(title=f"Plan: {plan_line(plan)}", notes=finding_notes(plan))
 
 
-def _waiting(
+def _wait_view(
     observed: model.EndpointObserved | None,
     failed: model.ObservationFailed | None,
     changes: tuple[model.StateChange, ...],
@@ -310,7 +310,7 @@ def _waiting(
     )
 
 
-def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
+def _retry_view(retry: model.RetryScheduled, *, live: bool) -> View:
     return View(
         title=f"Retrying in {retry.pause:.0f} s" if live else "Retried",
         kind="busy" if live else "info",
@@ -320,7 +320,7 @@ def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
 
 def _rows(reading: model.RowsRead | model.RowsLoaded, *, live: bool) -> View:
     if isinstance(reading, model.RowsLoaded):
-        done = loaded(reading)
+        done = load_progress(reading)
         return View(
             title=f"Loading: {done}" if live else f"Committed: {done}", kind="busy" if live else "info"
         )

@@ -19,7 +19,7 @@ from tidb_pe_magic.display.view import (
     Mark,
     View,
     block_line,
-    spelled,
+    with_spelling,
 )
 from tidb_pe_magic.text import one_line
 
@@ -82,20 +82,20 @@ def as_html(view: View, *, verbose: bool = False) -> str:
         verbose: unfold the details.
     """
     # The classes keep JupyterLab from rendering a dollar sign in a name as mathematics.
-    body = "".join(_html(spelled(view, magic), verbose=verbose))
+    body = "".join(_html(with_spelling(view, magic), verbose=verbose))
     return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{body}</div>'
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(one_line(text))
 
 
 def _code(text: str, style: str = "code") -> str:
-    words = _words(text) if style == "command" else html.escape(one_line(text))
+    words = _keep_together(text) if style == "command" else html.escape(one_line(text))
     return f"<code{_S[style]}>{words}</code>"
 
 
-def _words(text: str) -> str:
+def _keep_together(text: str) -> str:
     """Keep a browser from breaking an identifier or a flag at its hyphens, and short text anywhere."""
     line = one_line(text)
     if " " in line and len(line) <= _SHORT:
@@ -108,7 +108,7 @@ def _words(text: str) -> str:
     )
 
 
-def _listed(text: str, style: str, *, last: bool) -> str:
+def _list_item(text: str, style: str, *, last: bool) -> str:
     """Return one of several items to copy, with its comma; an item that fits a column stays on one line."""
     element = _code(text, style) + ("" if last else ",")
     if columns(text) > _IDENTIFIER or " " in text:
@@ -127,18 +127,19 @@ def _rich(cell: Cell) -> str:
         style = "command" if isinstance(cell, CommandText) else "code"
         last = len(cell.texts) - 1
         return (
-            " ".join(_listed(text, style, last=at == last) for at, text in enumerate(cell.texts)) or NOTHING
+            " ".join(_list_item(text, style, last=at == last) for at, text in enumerate(cell.texts))
+            or NOTHING
         )
     if isinstance(cell, Mark):
-        return f"{_sign(cell.kind)}{_words(cell.text)}"
-    return _words(str(cell)) or NOTHING
+        return f"{_sign(cell.kind)}{_keep_together(cell.text)}"
+    return _keep_together(str(cell)) or NOTHING
 
 
 def _html(view: View, *, verbose: bool) -> Iterator[str]:
     if view.title:
-        ident = f" {_listed(view.ident, 'code', last=True)}" if view.ident else ""
-        badge = f"<span{_S['badge']}>{_escaped(view.badge)}</span>" if view.badge else ""
-        yield f"<div>{_sign(view.kind)}<strong>{_words(str(view.title))}</strong>{ident}{badge}</div>"
+        ident = f" {_list_item(view.ident, 'code', last=True)}" if view.ident else ""
+        badge = f"<span{_S['badge']}>{_escape(view.badge)}</span>" if view.badge else ""
+        yield f"<div>{_sign(view.kind)}<strong>{_keep_together(str(view.title))}</strong>{ident}{badge}</div>"
     if view.brief:
         yield f"<div>{SEPARATOR.join(map(_rich, view.brief))}</div>"
     yield from _pictures(view)
@@ -169,9 +170,9 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
 def _html_foot(view: View) -> Iterator[str]:
     foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]
     if view.next_command:
-        lines = _words(str(view.next_command))
+        lines = _keep_together(str(view.next_command))
         if view.next_body:
-            lines += f"\n{_words(view.next_body)}"
+            lines += f"\n{_keep_together(view.next_body)}"
         foot.append(f"<div{_S['next']}>{NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
     # Outside the last part, because it belongs to the whole view.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
@@ -189,8 +190,8 @@ def _pictures(view: View) -> Iterator[str]:
 
 def _html_table(caption: str, title: str, rows: str) -> str:
     """Return a table; without a caption, the view's title is its label for screen readers."""
-    label = f' aria-label="{_escaped(title)}"' if not caption else ""
-    head = f"<caption{_S['caption']}>{_escaped(caption)}</caption>" if caption else ""
+    label = f' aria-label="{_escape(title)}"' if not caption else ""
+    head = f"<caption{_S['caption']}>{_escape(caption)}</caption>" if caption else ""
     return f"<div{_S['scroll']}><table{_S['table']}{label}>{head}{rows}</table></div>"
 
 
@@ -200,4 +201,4 @@ def _html_row(head: str, cells: Iterable[Cell]) -> str:
 
 
 def _head(scope: str, style: str, name: str) -> str:
-    return f'<th scope="{scope}"{_S[style]}>{_escaped(name)}</th>'
+    return f'<th scope="{scope}"{_S[style]}>{_escape(name)}</th>'

@@ -14,10 +14,10 @@ from tidb_pe_magic.display.text import as_text
 from tidb_pe_magic.display.views import (
     amounts,
     fleet_summary,
-    in_words,
-    loaded,
+    load_progress,
     plan_line,
     query_summary,
+    state_counts,
     view,
 )
 from tidb_pe_magic.display.views import timeline as timelines
@@ -91,74 +91,74 @@ def _line(event: model.Event) -> str:
 
 
 @_line.register(model.StepStarted)
-def _started(event: model.StepStarted) -> str:
+def _step_start(event: model.StepStarted) -> str:
     return f"{event.step} begins"
 
 
 @_line.register(model.StepFinished)
-def _finished(event: model.StepFinished) -> str:
+def _step_end(event: model.StepFinished) -> str:
     step = event.finished
     skipped = ", skipped: nothing left to do" if step.skipped else ""
     return f"{step.step}: {step.detail} ({step.seconds:.1f} s{skipped})"
 
 
 @_line.register(model.PlanShown)
-def _planned(event: model.PlanShown) -> str:
+def _plan(event: model.PlanShown) -> str:
     return f"plan: {plan_line(event.plan)}"
 
 
 @_line.register(model.EndpointObserved)
-def _observed(event: model.EndpointObserved) -> str:
+def _endpoint_state(event: model.EndpointObserved) -> str:
     return f"waiting {event.elapsed:.0f} s for {event.waiting_for}: {_states(event.endpoint)}"
 
 
 @_line.register(model.ObservationFailed)
-def _unobserved(event: model.ObservationFailed) -> str:
+def _observation_failure(event: model.ObservationFailed) -> str:
     return f"waiting {event.elapsed:.0f} s: no answer, retrying: {event.error}"
 
 
 @_line.register(model.RetryScheduled)
-def _retried(event: model.RetryScheduled) -> str:
+def _retry(event: model.RetryScheduled) -> str:
     return f"retrying in {event.pause:.0f} s: {event.error}"
 
 
 @_line.register(model.Notice)
-def _noticed(event: model.Notice) -> str:
+def _notice(event: model.Notice) -> str:
     return f"note: {event.text}"
 
 
 @_line.register(model.PackageLoading)
-def _loading(event: model.PackageLoading) -> str:
+def _package_import(event: model.PackageLoading) -> str:
     return f"loading {event.package}…"
 
 
 @_line.register(model.RowsRead)
-def _reading(event: model.RowsRead) -> str:
+def _read_progress(event: model.RowsRead) -> str:
     return f"reading: {amounts(event.rows, event.bytes, event.seconds)}"
 
 
 @_line.register(model.TableShown)
-def _table_shown(event: model.TableShown) -> str:
+def _create_table(event: model.TableShown) -> str:
     return event.statement
 
 
 @_line.register(model.RowsLoaded)
-def _rows_loaded(event: model.RowsLoaded) -> str:
-    return f"loading: {loaded(event)}"
+def _load_progress(event: model.RowsLoaded) -> str:
+    return f"loading: {load_progress(event)}"
 
 
 @_line.register(model.QueryEnded)
-def _ended(event: model.QueryEnded) -> str:
+def _query_end(event: model.QueryEnded) -> str:
     return "; ".join(query_summary(event.result))
 
 
 @_line.register(model.FleetProgressed)
-def _progressed(event: model.FleetProgressed) -> str:
-    return f"fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}"
+def _fleet_progress(event: model.FleetProgressed) -> str:
+    return f"fleet {event.action}, {event.elapsed:.0f} s: {state_counts(event.rows)}"
 
 
 @_line.register(model.FleetEnded)
-def _fleet_ended(event: model.FleetEnded) -> str:
+def _fleet_end(event: model.FleetEnded) -> str:
     return fleet_summary(event.fleet)
 
 

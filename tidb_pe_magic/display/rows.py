@@ -30,16 +30,16 @@ def table_lines(
     widths = [max(map(columns, cells)) for cells in zip_longest(head, *body, fillvalue="")]
     for row in (head, ["-" * width for width in widths], *body):
         cells = (
-            _aligned(cell, width, right=place in numbers)
-            for place, (cell, width) in enumerate(zip(_filled(row, len(widths)), widths, strict=True))
+            _align(cell, width, right=place in numbers)
+            for place, (cell, width) in enumerate(zip(_fill(row, len(widths)), widths, strict=True))
         )
         yield _GAP.join(cells).rstrip()
 
 
-def _aligned(cell: str, width: int, *, right: bool) -> str:
+def _align(cell: str, width: int, *, right: bool) -> str:
     blanks = " " * (width - columns(cell))
     return blanks + cell if right else cell + blanks
 
 
-def _filled(row: Sequence[str], count: int) -> list[str]:
+def _fill(row: Sequence[str], count: int) -> list[str]:
     return [*row, *[""] * (count - len(row))]

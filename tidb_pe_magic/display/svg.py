@@ -54,7 +54,7 @@ _NOT_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class TextLine:
     """A line of text, shortened in its middle if it is too long.
 
     Attributes:
@@ -101,7 +101,7 @@ class Sign:
     kind: Kind
 
 
-Shape = Words | Box | Line | Sign
+Shape = TextLine | Box | Line | Sign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +137,12 @@ def _harmless(text: str) -> str:
 
 def _draw(root: Element, shape: Shape) -> None:
     match shape:
-        case Words():
+        case TextLine():
             if shape.text:
                 style, _ = _FACES[shape.face]
                 node = SubElement(root, "text", {"x": f"{shape.x:g}", "y": f"{shape.y:g}"})
                 node.set("style", f"fill:currentColor;{style}")
-                node.text = _fitted(shape)
+                node.text = _fit(shape)
             if len(root):
                 root[-1].tail = f"{root[-1].tail or ''} {shape.after} "
         case Box():
@@ -185,7 +185,7 @@ def _stroke(kind: Kind, *, dashed: bool = False) -> str:
     return f"stroke:{_colour(kind)};stroke-width:1.3{faint}{dashes}"
 
 
-def _fitted(words: Words) -> str:
+def _fit(words: TextLine) -> str:
     """Shorten in the middle: identifiers of one kind begin alike."""
     text = _harmless(words.text)
     _, each = _FACES[words.face]

@@ -17,7 +17,7 @@ from tidb_pe_magic.display.view import (
     Table,
     View,
     block_line,
-    spelled,
+    with_spelling,
 )
 from tidb_pe_magic.text import one_line
 
@@ -40,7 +40,7 @@ def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False, spelling:
         verbose: show the details too.
         spelling: how commands are written.
     """
-    return "\n".join(line.rstrip() for line in _text(spelled(view, spelling), width, verbose=verbose))
+    return "\n".join(line.rstrip() for line in _text(with_spelling(view, spelling), width, verbose=verbose))
 
 
 def columns(text: str) -> int:
@@ -66,8 +66,8 @@ def _text(view: View, width: int, *, verbose: bool) -> Iterator[str]:
     facts = [(one_line(label), _plain(cell)) for label, cell in view.facts]
     label_width = max((columns(label) for label, _ in facts), default=0)
     for label, words in facts:
-        lead = _GAP + _padded(label, label_width) + _GAP
-        yield from _hanging(lead, words, width)
+        lead = _GAP + _pad(label, label_width) + _GAP
+        yield from _hanging_indent(lead, words, width)
     for table in view.tables:
         yield from _text_table(table, width)
     yield from map(block_line, view.block)
@@ -88,12 +88,12 @@ def _text_head(view: View, width: int) -> Iterator[str]:
         badge = f"{_GAP}[{one_line(view.badge)}]" if view.badge else ""
         yield f"{sign}{one_line(view.title)} {one_line(view.ident)}".rstrip() + badge
     if view.brief:
-        yield from _hanging(_GAP, SEPARATOR.join(map(_plain, view.brief)), width)
+        yield from _hanging_indent(_GAP, SEPARATOR.join(map(_plain, view.brief)), width)
 
 
 def _text_foot(view: View, width: int) -> Iterator[str]:
     for note in view.notes:
-        yield from _hanging(f"{_GAP}{SIGNS[note.kind]} ", one_line(note.text), width)
+        yield from _hanging_indent(f"{_GAP}{SIGNS[note.kind]} ", one_line(note.text), width)
     if view.next_command:
         yield f"{NEXT}{one_line(str(view.next_command))}"
         if view.next_body:
@@ -102,19 +102,19 @@ def _text_foot(view: View, width: int) -> Iterator[str]:
 
 def _text_table(table: Table, width: int) -> Iterator[str]:
     rows = [tuple(one_line(name) for name in table.header), *(tuple(map(_plain, row)) for row in table.rows)]
-    widths = _fitted(rows, width - len(_GAP))
+    widths = _fit(rows, width - len(_GAP))
     if table.caption:
         yield f"{_GAP}{one_line(table.caption)}:"
     for number, row in enumerate(rows):
-        cells = [_wrapped(words, limit) for words, limit in zip(row, widths, strict=True)]
+        cells = [_wrap(words, limit) for words, limit in zip(row, widths, strict=True)]
         for line in range(max(map(len, cells))):
             parts = (cell[line] if line < len(cell) else "" for cell in cells)
-            yield _GAP + _GAP.join(_padded(part, limit) for part, limit in zip(parts, widths, strict=True))
+            yield _GAP + _GAP.join(_pad(part, limit) for part, limit in zip(parts, widths, strict=True))
         if number == 0:
             yield _GAP + _GAP.join("-" * limit for limit in widths)
 
 
-def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
+def _fit(rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
     """Return the columns' widths: narrow the widest first, but none below its longest word."""
     natural = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
     least = [
@@ -131,13 +131,13 @@ def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
     return natural
 
 
-def _hanging(lead: str, words: str, width: int) -> Iterator[str]:
+def _hanging_indent(lead: str, words: str, width: int) -> Iterator[str]:
     indent = columns(lead)
-    for number, line in enumerate(_wrapped(words, width - indent)):
+    for number, line in enumerate(_wrap(words, width - indent)):
         yield (" " * indent if number else lead) + line
 
 
-def _wrapped(words: str, limit: int) -> list[str]:
+def _wrap(words: str, limit: int) -> list[str]:
     """Break only at spaces, so that identifiers are not split."""
     lines = [""]
     for word in words.split(" "):
@@ -149,5 +149,5 @@ def _wrapped(words: str, limit: int) -> list[str]:
     return lines
 
 
-def _padded(text: str, width: int) -> str:
+def _pad(text: str, width: int) -> str:
     return text + " " * (width - columns(text))

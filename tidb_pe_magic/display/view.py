@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tidb_pe_magic.advice import Advice, NextCommand
-from tidb_pe_magic.advice import spelled as as_typed
+from tidb_pe_magic.advice import spell_advice as as_typed
 from tidb_pe_magic.text import escape_invisible
 
 if TYPE_CHECKING:
@@ -123,27 +123,29 @@ class View:
     details: tuple[View, ...] = ()
 
 
-def spelled(view: View, spelling: Spelling) -> View:
+def with_spelling(view: View, spelling: Spelling) -> View:
     """Return the view with each command in the given spelling, so that the layout measures the final text."""
     return replace(
         view,
-        brief=tuple(_spelled(cell, spelling) for cell in view.brief),
+        brief=tuple(_cell_spelling(cell, spelling) for cell in view.brief),
         tables=tuple(
-            replace(table, rows=tuple(tuple(_spelled(cell, spelling) for cell in row) for row in table.rows))
+            replace(
+                table, rows=tuple(tuple(_cell_spelling(cell, spelling) for cell in row) for row in table.rows)
+            )
             for table in view.tables
         ),
-        facts=tuple((label, _spelled(cell, spelling)) for label, cell in view.facts),
-        parts=tuple(spelled(part, spelling) for part in view.parts),
+        facts=tuple((label, _cell_spelling(cell, spelling)) for label, cell in view.facts),
+        parts=tuple(with_spelling(part, spelling) for part in view.parts),
         notes=tuple(_spelled_mark(note, spelling) for note in view.notes),
-        next_command=_as_typed(view.next_command, spelling),
-        details=tuple(spelled(part, spelling) for part in view.details),
+        next_command=_command_text(view.next_command, spelling),
+        details=tuple(with_spelling(part, spelling) for part in view.details),
     )
 
 
-def _spelled(cell: Cell, spelling: Spelling) -> Cell:
+def _cell_spelling(cell: Cell, spelling: Spelling) -> Cell:
     match cell:
         case CommandText():
-            return CommandText(*(_as_typed(each, spelling) for each in cell.commands))
+            return CommandText(*(_command_text(each, spelling) for each in cell.commands))
         case Mark():
             return _spelled_mark(cell, spelling)
         case Advice():
@@ -160,11 +162,11 @@ def _spelled_mark(mark: Mark, spelling: Spelling) -> Mark:
 
 def _with_command(text: str, command: NextCommand | None, spelling: Spelling) -> str:
     return ": ".join(
-        filter(None, (text.removesuffix(".") if command else text, _as_typed(command, spelling)))
+        filter(None, (text.removesuffix(".") if command else text, _command_text(command, spelling)))
     )
 
 
-def _as_typed(command: NextCommand | str | None, spelling: Spelling) -> str:
+def _command_text(command: NextCommand | str | None, spelling: Spelling) -> str:
     if command is None or isinstance(command, str):
         return command or ""
     return as_typed(command, spelling)

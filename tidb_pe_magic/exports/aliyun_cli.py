@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.exports.attributes import everything
+from tidb_pe_magic.exports.attributes import all_attributes
 from tidb_pe_magic.exports.base import ExportText, comment, header, warnings
-from tidb_pe_magic.exports.marks import SHEBANG, marked
-from tidb_pe_magic.exports.shell import command, quoted
+from tidb_pe_magic.exports.marks import SHEBANG, add_mark
+from tidb_pe_magic.exports.shell import command, quote
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
 if TYPE_CHECKING:
@@ -42,19 +42,22 @@ def write(source: ExportSource) -> ExportText:
     Raises:
         InvalidRequest: a value cannot be an argument of a command.
     """
-    existing = _READING if source.blocked is None else _ADDING
+    existing = _READING if source.inbound_finding is None else _ADDING
     lines = [*header(source, how=existing if source.existing else _PLANNED), "", "set -eu"]
-    for part in (_rule(source), _shown(source, source.existing) if source.existing else _made(source)):
+    for part in (
+        _rule(source),
+        _show_state(source, source.existing) if source.existing else _create_commands(source),
+    ):
         written = tuple(part)
         lines += ["", *written] if written else []
-    return ExportText(marked(NAME, lines, first=SHEBANG), warnings(source))
+    return ExportText(add_mark(NAME, lines, first=SHEBANG), warnings(source))
 
 
-def _made(source: ExportSource) -> Iterator[str]:
+def _create_commands(source: ExportSource) -> Iterator[str]:
     plan, origins = source.plan, source.origins
     yield comment("Existing endpoints of this service and VPC (including those being deleted):")
     asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
-    yield from _answered(source, "privatelink ListVpcEndpoints", asked)
+    yield from _keep_answer(source, "privatelink ListVpcEndpoints", asked)
     yield ""
     yield comment(_UNTAGGED)
     for name, origin in (
@@ -67,16 +70,18 @@ def _made(source: ExportSource) -> Iterator[str]:
     ):
         yield comment(f"- {name}: {origin}")
     yield 'if [ -z "$endpoint_id" ]; then'
-    for line in _answered(source, "privatelink CreateVpcEndpoint", _creation(source)):
+    for line in _keep_answer(source, "privatelink CreateVpcEndpoint", _creation(source)):
         yield f"  {line}"
     yield "fi"
     yield '[ -n "$endpoint_id" ] || { echo "the answer contains no endpoint" >&2; exit 1; }'
     yield ""
-    yield from _waited(source, '"$endpoint_id"')
+    yield from _wait(source, '"$endpoint_id"')
     yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
 
 
-def _answered(source: ExportSource, operation: str, parameters: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _keep_answer(
+    source: ExportSource, operation: str, parameters: Iterable[tuple[str, str]]
+) -> Iterator[str]:
     """Yield the command of `operation`, which shows the answer and keeps the first endpoint ID in it."""
     yield "answer=$("
     yield from _aliyun(source, operation, parameters, indent="  ")
@@ -99,17 +104,17 @@ def _creation(source: ExportSource) -> Iterator[tuple[str, str]]:
     yield "ClientToken", source.token
 
 
-def _shown(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[str]:
-    ident = quoted(endpoint.endpoint_id)
+def _show_state(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[str]:
+    ident = quote(endpoint.endpoint_id)
     yield comment("As reported by the API:")
-    yield from (comment(f"- {name}: {value}") for name, value in everything(endpoint))
+    yield from (comment(f"- {name}: {value}") for name, value in all_attributes(endpoint))
     yield from (comment(f"- Tag {key}: {value}") for key, value in source.tags.items())
     yield from _read(source, ident, "GetVpcEndpointAttribute")
     yield ""
     yield comment("As reported by the API:")
     if source.hides(RamAction.ENDPOINT_ZONES):
         yield comment(f"- unknown: RAM action {RamAction.ENDPOINT_ZONES} is missing")
-    for zone in (*source.zones, *source.leaving):
+    for zone in (*source.zones, *source.removed_zones):
         address = ", ".join(each for each in (zone.eni_ip, zone.ipv6_address) if each)
         yield comment(f"- {zone.zone_id}, vSwitch {zone.vswitch_id}, address {address}: {zone.status}")
     yield from _read(source, ident, "ListVpcEndpointZones")
@@ -121,14 +126,14 @@ def _shown(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[str]:
     yield from _read(source, ident, "ListVpcEndpointSecurityGroups")
     if not endpoint.ready:
         yield ""
-        yield from _waited(source, ident)
+        yield from _wait(source, ident)
 
 
 def _read(source: ExportSource, ident: str, operation: str) -> Iterator[str]:
     return _aliyun(source, f"privatelink {operation}", (), further=[("EndpointId", ident)])
 
 
-def _waited(source: ExportSource, ident: str) -> Iterator[str]:
+def _wait(source: ExportSource, ident: str) -> Iterator[str]:
     yield comment("Wait until the private host answers, for at most 10 minutes:")
     until = f"expr='ConnectionStatus' to='Connected' timeout={_LONGEST_WAIT}"
     further = [("EndpointId", ident), ("waiter", until)]
@@ -136,7 +141,7 @@ def _waited(source: ExportSource, ident: str) -> Iterator[str]:
 
 
 def _rule(source: ExportSource) -> Iterator[str]:
-    finding = source.blocked
+    finding = source.inbound_finding
     if finding is None or finding.rule is None:
         return
     rule = finding.rule
@@ -144,7 +149,7 @@ def _rule(source: ExportSource) -> Iterator[str]:
     yield comment("- PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first")
     if rule.source_cidr:
         yield comment("- SourceCidrIp: ECS metadata, this notebook's address")
-        cidr = quoted(rule.source_cidr)
+        cidr = quote(rule.source_cidr)
     else:
         yield comment("- SourceCidrIp: unknown")
         yield ': "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"'
@@ -174,8 +179,8 @@ def _aliyun(
 
     The parameters' values are arbitrary text; those of `further` are shell words.
     """
-    region = quoted(source.cluster.region_id)
+    region = quote(source.cluster.region_id)
     # --region chooses the API's host; RegionId is the parameter of the call.
     both = [("region", region), ("RegionId", region)]
-    written = [(name, quoted(value)) for name, value in parameters]
+    written = [(name, quote(value)) for name, value in parameters]
     return command(("aliyun", operation), [*both, *written, *further], indent)

@@ -83,20 +83,20 @@ ATTRIBUTES = (
 
 def arguments(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
     """Yield the known fields that are arguments of the resource, in order."""
-    return ((each, value) for each, value in _known(endpoint) if each.argument)
+    return ((each, value) for each, value in _known_values(endpoint) if each.argument)
 
 
 def read_only(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
     """Yield name and value of the known fields that cannot be set."""
-    return ((each.name, format_value(value)) for each, value in _known(endpoint) if not each.argument)
+    return ((each.name, format_value(value)) for each, value in _known_values(endpoint) if not each.argument)
 
 
-def everything(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
+def all_attributes(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
     """Yield name and value of every known field."""
-    return ((each.name, format_value(value)) for each, value in _known(endpoint))
+    return ((each.name, format_value(value)) for each, value in _known_values(endpoint))
 
 
-def _known(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
+def _known_values(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
     for attribute in ATTRIBUTES:
         value = attribute.read(endpoint)
         if value is not None:

@@ -62,7 +62,7 @@ class ExportSource:
         return tuple(sorted(staying, key=lambda zone: zone.zone_id))
 
     @property
-    def leaving(self) -> tuple[EndpointZone, ...]:
+    def removed_zones(self) -> tuple[EndpointZone, ...]:
         """The zones that are being removed."""
         return tuple(zone for zone in self.plan.zones if zone.status == EndpointStatus.DELETING)
 
@@ -78,7 +78,7 @@ class ExportSource:
         return {tag.key: tag.value for tag in sorted(tags, key=lambda tag: tag.key)}
 
     @property
-    def blocked(self) -> Finding | None:
+    def inbound_finding(self) -> Finding | None:
         """The finding that an inbound rule is missing, with the rule."""
         return next((finding for finding in self.plan.findings if finding.rule is not None), None)
 
@@ -146,7 +146,7 @@ def warnings(source: ExportSource) -> tuple[str, ...]:
                 f"still changing: {endpoint.endpoint_status}, connection {endpoint.connection_status}; "
                 "export again after wait"
             )
-        found += [f"omitted: zone {zone.zone_id}, which is being removed" for zone in source.leaving]
+        found += [f"omitted: zone {zone.zone_id}, which is being removed" for zone in source.removed_zones]
         found += [f"omitted: all that needs RAM action {action}" for action in endpoint.missing_actions]
         if endpoint.ours:
             found.append(

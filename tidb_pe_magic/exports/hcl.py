@@ -41,11 +41,11 @@ def string(text: str) -> str:
     Raises:
         InvalidRequest: it contains half of a surrogate pair.
     """
-    escaped = "".join(map(_escaped, writable(text)))
-    return f'"{_TEMPLATE.sub(_untemplated, escaped)}"'
+    escaped = "".join(map(_escape, writable(text)))
+    return f'"{_TEMPLATE.sub(_escape_template, escaped)}"'
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     if character in _ESCAPED:
         return _ESCAPED[character]
     if is_visible(character):
@@ -54,7 +54,7 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code <= _BASIC_PLANE else f"\\U{code:08x}"
 
 
-def _untemplated(begins: re.Match[str]) -> str:
+def _escape_template(begins: re.Match[str]) -> str:
     """Double a sign before a brace, as the language requires; readers disagree about several signs."""
     signs = begins[1]
     return f"{signs}{signs}{{" if len(signs) == 1 else f"{signs}\\u007b"
@@ -70,7 +70,7 @@ def label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", text)
 
 
-def aligned(arguments: Iterable[Argument], *, indent: str = "  ") -> Iterator[str]:
+def align(arguments: Iterable[Argument], *, indent: str = "  ") -> Iterator[str]:
     """Yield consecutive lines with aligned equals signs and comments."""
     rows = tuple(arguments)
     name_width = max((len(row.name) for row in rows), default=0)
@@ -85,7 +85,7 @@ def aligned(arguments: Iterable[Argument], *, indent: str = "  ") -> Iterator[st
 def block(header: str, arguments: Iterable[Argument], *further: Iterable[str]) -> Iterator[str]:
     """Yield a block: its arguments, then further lines, each group after an empty line."""
     yield f"{header} {{"
-    yield from aligned(arguments)
+    yield from align(arguments)
     for lines in further:
         yield ""
         yield from lines
@@ -96,5 +96,5 @@ def mapping(name: str, values: Mapping[str, str]) -> Iterator[str]:
     """Yield an argument that is a map of strings."""
     yield f"  {name} = {{"
     rows = (Argument(string(key), string(value)) for key, value in values.items())
-    yield from aligned(rows, indent="    ")
+    yield from align(rows, indent="    ")
     yield "  }"

@@ -15,7 +15,7 @@ _DIGITS = 16
 _MARK = re.compile(r"# Written by tidb_pe_magic: export \S+\. Checksum of the other lines: ([0-9a-f]+)")
 
 
-def marked(name: str, lines: Iterable[str], *, first: str = "") -> str:
+def add_mark(name: str, lines: Iterable[str], *, first: str = "") -> str:
     """Return the lines as one text under a mark, with which a later export detects changes.
 
     Args:

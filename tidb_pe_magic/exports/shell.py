@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Return any text as one word without expansions, with invisible characters escaped.
 
     Raises:

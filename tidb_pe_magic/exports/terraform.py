@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import arguments, read_only
 from tidb_pe_magic.exports.base import ExportText, comment, header, warnings
-from tidb_pe_magic.exports.hcl import Argument, aligned, block, label, literal, mapping, string, strings
-from tidb_pe_magic.exports.marks import marked
+from tidb_pe_magic.exports.hcl import Argument, align, block, label, literal, mapping, string, strings
+from tidb_pe_magic.exports.marks import add_mark
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write(source: ExportSource) -> ExportText:
     for part in parts:
         written = tuple(part)
         lines += ["", *written] if written else []
-    return ExportText(marked(NAME, lines), warnings(source))
+    return ExportText(add_mark(NAME, lines), warnings(source))
 
 
 def _provider(source: ExportSource) -> Iterator[str]:
@@ -78,16 +78,18 @@ def _endpoint(source: ExportSource) -> Iterator[str]:
     endpoint = source.existing
     if endpoint is None:
         yield comment(_UNTAGGED)
-        yield from block(_resource(_ENDPOINT, _LABEL), _planned(source))
+        yield from block(_resource(_ENDPOINT, _LABEL), _planned_arguments(source))
         return
     yield from _import(f"{_ENDPOINT}.{_LABEL}", endpoint.endpoint_id)
     yield ""
     yield from map(comment, _ANSWERED)
     yield from (comment(f"- {name}: {value}") for name, value in read_only(endpoint))
-    yield from block(_resource(_ENDPOINT, _LABEL), _found(source, endpoint), *_further(source, endpoint))
+    yield from block(
+        _resource(_ENDPOINT, _LABEL), _existing_arguments(source, endpoint), *_further(source, endpoint)
+    )
 
 
-def _planned(source: ExportSource) -> Iterator[Argument]:
+def _planned_arguments(source: ExportSource) -> Iterator[Argument]:
     origins = source.origins
     yield Argument(
         "service_name", string(source.plan.service.service_name), "TiDB Cloud: the cluster's service"
@@ -98,7 +100,7 @@ def _planned(source: ExportSource) -> Iterator[Argument]:
     yield Argument("security_group_ids", strings(source.security_group_ids), origins.security_groups)
 
 
-def _found(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[Argument]:
+def _existing_arguments(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[Argument]:
     for attribute, value in arguments(endpoint):
         if attribute.argument != _POLICY:
             yield Argument(attribute.argument, literal(value), attribute.name)
@@ -119,7 +121,7 @@ def _further(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[tuple[str,
     ]
     for attribute, value in arguments(endpoint):
         if attribute.argument == _POLICY:  # in its own group, because it is long
-            yield tuple(aligned([Argument(_POLICY, literal(value), attribute.name)]))
+            yield tuple(align([Argument(_POLICY, literal(value), attribute.name)]))
     if source.tags:
         yield (f"  {comment('ListVpcEndpoints: Tags')}", *mapping("tags", source.tags))
     if unknown:
@@ -150,7 +152,7 @@ def _zone(source: ExportSource, zone: EndpointZone) -> Iterator[Argument]:
 
 
 def _rule(source: ExportSource) -> Iterator[str]:
-    finding = source.blocked
+    finding = source.inbound_finding
     if finding is None or finding.rule is None:
         return
     if not finding.rule.source_cidr:

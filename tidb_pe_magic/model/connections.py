@@ -45,7 +45,7 @@ class TlsReport:
     description: str
 
 
-def _not_opened(name: str, **values: Any) -> Result:  # noqa: ARG001 - what `connect` replaces
+def _no_connection(name: str, **values: Any) -> Result:  # noqa: ARG001 - what `connect` replaces
     raise RuntimeError("this connection was not opened by connect")
 
 
@@ -81,7 +81,7 @@ class Connection(Result):
     first_query: str = ""
     engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
     operate: Callable[..., Any] = field(
-        default=_not_opened, repr=False, compare=False, metadata={"plain": False}
+        default=_no_connection, repr=False, compare=False, metadata={"plain": False}
     )
 
     def query(

@@ -95,7 +95,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _NumericRule:
     """A rule as numbers; a source of None is unknown. `certain` is False if the rule may not apply."""
 
     rule: SecurityRule
@@ -116,7 +116,9 @@ def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judg
 
     Without an address, return the answer that holds for every address, if it exists.
     """
-    rules = [read for group in groups for rule in group.rules if (read := _read(rule, port)) is not None]
+    rules = [
+        read for group in groups for rule in group.rules if (read := _numeric_rule(rule, port)) is not None
+    ]
     open_inside = tuple(g.security_group_id for g in groups if g.inner_access.lower() == "accept")
     addresses = [int(ipaddress.IPv4Address(address))] if address else _representatives(rules)
     judgements = [_judge_one(rules, each, open_inside) for each in addresses]
@@ -130,7 +132,7 @@ def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judg
     )
 
 
-def _judge_one(rules: Sequence[_Read], address: int, open_inside: tuple[str, ...]) -> Judgement:
+def _judge_one(rules: Sequence[_NumericRule], address: int, open_inside: tuple[str, ...]) -> Judgement:
     """Evaluate the rules by priority; after a rule that may match, later rules can still decide."""
     possible: dict[Access, list[SecurityRule]] = {}
     unreadable = [read for read in rules if read.order is None and read.fits(address) is not False]
@@ -156,7 +158,7 @@ def _only(possible: dict[Access, list[SecurityRule]]) -> Judgement:
     return Judgement(access=access, because=because)
 
 
-def _representatives(rules: Iterable[_Read]) -> list[int]:
+def _representatives(rules: Iterable[_NumericRule]) -> list[int]:
     """Return one address of each range within which the same rules apply."""
     starts = {0}
     for read in rules:
@@ -165,7 +167,7 @@ def _representatives(rules: Iterable[_Read]) -> list[int]:
     return sorted(start for start in starts if start <= _LAST_ADDRESS)
 
 
-def _read(rule: SecurityRule, port: int) -> _Read | None:
+def _numeric_rule(rule: SecurityRule, port: int) -> _NumericRule | None:
     """Return the rule as numbers; None if it does not apply to IPv4, TCP or the port."""
     if rule.protocol.lower() not in {"tcp", "all"}:
         return None
@@ -179,7 +181,7 @@ def _read(rule: SecurityRule, port: int) -> _Read | None:
         return None
     accepts = {"accept": True, "drop": False}.get(rule.policy.lower())
     weighed = rule.priority.isascii() and rule.priority.isdecimal() and accepts is not None
-    return _Read(
+    return _NumericRule(
         rule=rule,
         order=(int(rule.priority), bool(accepts)) if weighed else None,
         accepts=accepts,

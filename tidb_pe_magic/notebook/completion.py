@@ -11,7 +11,7 @@ from IPython.core.getipython import get_ipython
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.frames import frame_names
-from tidb_pe_magic.notebook.sql_completion import alias_word, completed, sql_place
+from tidb_pe_magic.notebook.sql_completion import alias_word, complete_at, sql_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ def candidates(
         return None
     # Import here, because every kernel start pays for imports of the extension.
     from tidb_pe_magic.commands.table import Skin, available  # noqa: PLC0415
-    from tidb_pe_magic.completion.suggest import following  # noqa: PLC0415
+    from tidb_pe_magic.completion.suggest import next_words  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
@@ -52,7 +52,7 @@ def candidates(
     elif before[0] == _QUERY and before[-1] in _OF_VARIABLES:
         words = _variables(before[-1], variables or {})
     elif before[0] in operations:
-        words = following(operations[before[0]], before[1:], os.environ, known)
+        words = next_words(operations[before[0]], before[1:], os.environ, known)
         words += [_INTO] if before[0] == _QUERY and before[-1] not in words else []
         words = [*frame_names(variables or {}), *words] if before == [_LOAD] else words
     else:
@@ -82,7 +82,7 @@ def _matcher(context: CompletionContext) -> SimpleMatcherResult:
     typed = alias_word(line) if known is not None else None
     aliases = [] if known is None or typed is None else known.aliases
     offered = [SimpleCompletion(alias, type="instance") for alias in aliases if alias.startswith(typed or "")]
-    if known is not None and place is not None and (sql := completed(known, place)) is not None:
+    if known is not None and place is not None and (sql := complete_at(known, place)) is not None:
         typed = sql.typed
         offered += [SimpleCompletion(word.text, type=word.kind.value) for word in sql.words]
     return _result(typed or "", offered)

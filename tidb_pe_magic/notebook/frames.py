@@ -28,7 +28,7 @@ def _is_frame(kind: type) -> bool:
     )
 
 
-def frame_named(text: object, namespace: Mapping[str, Any]) -> object:
+def frame_or_path(text: object, namespace: Mapping[str, Any]) -> object:
     """Return the variable with this name, or else the name as a file's path.
 
     Raises:

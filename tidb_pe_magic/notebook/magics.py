@@ -27,7 +27,7 @@ from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.cell_events import CellEvents
 from tidb_pe_magic.notebook.form_command import FormCommand
-from tidb_pe_magic.notebook.frames import frame_named
+from tidb_pe_magic.notebook.frames import frame_or_path
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 from tidb_pe_magic.runbook import Runbook
@@ -102,7 +102,7 @@ class Commands:
 
     def cell(self, line: str, cell: str) -> Any:
         """Run `%%tidb_pe`; the line is as typed."""
-        return run_cell(self, expanded(line, self._expand), cell)
+        return run_cell(self, expand_line(line, self._expand), cell)
 
     def _expand(self, text: str) -> str:
         # A depth beyond the end of the stack expands only the notebook's variables, not this method's.
@@ -113,7 +113,7 @@ class Commands:
         # IPython leaves the semicolon, which hides the result, in the line.
         arguments = words(line.rstrip().removesuffix(";"))
         if arguments[:1] == [QUERY]:
-            return _asked(self, arguments[1:], {}, prog=PROG)
+            return _run_query(self, arguments[1:], {}, prog=PROG)
         verbose, arguments = without_verbose(arguments)
         command = parse(arguments, prog=PROG, skin=Skin.LINE)
         if isinstance(command, Help):
@@ -125,7 +125,7 @@ class Commands:
         if isinstance(command.request, FormRequest):
             return self.form.do(command.request)
         if isinstance(command.request, LoadRequest):
-            frame = frame_named(command.request.frame, self.shell.user_ns if self.shell else {})
+            frame = frame_or_path(command.request.frame, self.shell.user_ns if self.shell else {})
             command = replace(command, request=replace(command.request, frame=frame))
         try:
             with closing(Progress(self.shell)) as progress:
@@ -162,10 +162,10 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
                 "Use a line instead of a cell.", *((Suggestion(name),) if name in OPERATIONS else ())
             ),
         )
-    return _asked(commands, options, {"sql": cell.strip()}, prog=_CELL)
+    return _run_query(commands, options, {"sql": cell.strip()}, prog=_CELL)
 
 
-def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, prog: str) -> Any:
+def _run_query(commands: Commands, options: list[str], given: dict[str, Any], *, prog: str) -> Any:
     """Run a query, and return its data for display; `--into` also assigns them to a variable.
 
     Args:
@@ -177,7 +177,7 @@ def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, pro
     Raises:
         TidbPeError: the variable was not changed.
     """
-    into, options = _taken(options, _INTO)
+    into, options = _take_flag(options, _INTO)
     if into is not None and (not into.isidentifier() or keyword.iskeyword(into)):
         raise InvalidRequest(_INTO, "must be a valid Python variable name, such as frame.")
     namespace: dict[str, Any] = commands.shell.user_ns if commands.shell else {}
@@ -187,7 +187,7 @@ def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, pro
         print(query_help(prog))  # noqa: T201
         return None
     refuse_templates(getattr(command.request, "sql", ""))
-    result = _performed(commands, _with_variables(command, namespace))
+    result = _perform_query(commands, _with_variables(command, namespace))
     if into is not None:
         namespace[into] = result.data
     return result.data
@@ -218,7 +218,7 @@ def _with_variables(command: Command, namespace: Mapping[str, Any]) -> Command:
     return replace(command, request=replace(request, params=params))
 
 
-def _performed(commands: Commands, command: Command) -> QueryResult:
+def _perform_query(commands: Commands, command: Command) -> QueryResult:
     with commands.events.query() as on_event:
         result = commands.runbook.perform(QUERY, command.request, on_event, cell=True)
     if not isinstance(result, QueryResult):
@@ -226,7 +226,7 @@ def _performed(commands: Commands, command: Command) -> QueryResult:
     return result
 
 
-def _taken(options: list[str], flag: str) -> tuple[str | None, list[str]]:
+def _take_flag(options: list[str], flag: str) -> tuple[str | None, list[str]]:
     """Remove a flag of the magic, with its value, from the options, and return both."""
     value: str | None = None
     left: list[str] = []
@@ -247,7 +247,7 @@ def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any
 
     The name may have IPython's form `$name` or `{name}`. A string variable contains JSON.
     """
-    typed, left = _taken(options, _PARAMS)
+    typed, left = _take_flag(options, _PARAMS)
     named = _NAMED.fullmatch(typed or "")
     if named is None or HELP_FLAGS & set(left):
         return {}
@@ -259,7 +259,7 @@ def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any
     return {} if isinstance(value, str) else {"params": value}
 
 
-def expanded(line: str, expand: Callable[[str], str]) -> str:
+def expand_line(line: str, expand: Callable[[str], str]) -> str:
     """Return the cell's first line, with `$name` and `{name}` expanded by IPython except in `--params`.
 
     Args:

@@ -84,7 +84,7 @@ class _Output:
 
     def close(self) -> None:
         """Replace an output that still shows a wait."""
-        if self._story.unfinished and not self._closed:
+        if self._story.is_unfinished and not self._closed:
             self._update(live=False)
         self._closed = True
 

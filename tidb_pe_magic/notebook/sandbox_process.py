@@ -92,15 +92,15 @@ class SandboxCommand:
             ) from None
 
     def _start(self, request: SandboxRequest) -> str:
-        inherited = self._inherited()
+        inherited = self._initial_url()
         if inherited and request == SandboxRequest(action="start"):
             return f"This kernel already uses the sandbox at {inherited}.\n{_NEXT}"
-        settings = self._running()
+        settings = self._running_environment()
         said = "is already running" if settings is not None else "has started"
         more = ""
         if settings is None:
             self._spawn(request)
-            settings = self._running()
+            settings = self._running_environment()
         elif request != SandboxRequest(action="start"):
             more = "Stop it first to use different options. "
         if settings is None:
@@ -116,13 +116,13 @@ class SandboxCommand:
         )
 
     def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions have the same signature
-        settings = self._running()
+        settings = self._running_environment()
         if settings is not None:
             for connection in self._runbook.connections():
                 if settings[_URL] in connection.via:
                     self._runbook.disconnect(alias=connection.alias)
             self._end_process()
-        elif inherited := self._inherited():
+        elif inherited := self._initial_url():
             raise TidbPeError(
                 f"the sandbox at {inherited} was not started by %tidb_pe.",
                 advice="Stop it where it was started.",
@@ -132,16 +132,16 @@ class SandboxCommand:
         return f"{said}. This kernel's environment was restored to its values before the sandbox."
 
     def _status(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions have the same signature
-        if inherited := self._inherited():
+        if inherited := self._initial_url():
             return f"This kernel uses the sandbox at {inherited}."
-        settings = self._running()
+        settings = self._running_environment()
         if settings is None:
             return f"No sandbox is running. Start it: {_START}"
         used = self._environ.get(_URL) == settings[_URL]
         here = ", and this kernel uses it" if used else f", but this kernel does not use it: run {_START}"
         return f"The sandbox is running at {settings[_URL]}{here}."
 
-    def _inherited(self) -> str:
+    def _initial_url(self) -> str:
         """Return the URL of the sandbox in this kernel's initial environment, such as that of `make lab`.
 
         Empty if there is none: the API hosts of both clouds must be on this machine, and must answer.
@@ -158,7 +158,7 @@ class SandboxCommand:
     def _file(self, suffix: str) -> Path:
         return ensure_private(self._directory or state_directory(self._environ)) / f"sandbox.{suffix}"
 
-    def _running(self) -> dict[str, str] | None:
+    def _running_environment(self) -> dict[str, str] | None:
         """Return the environment of the running sandbox; None if no sandbox answers."""
         if self._process is not None:
             self._process.poll()  # another kernel may have stopped it: reap the zombie
@@ -243,17 +243,17 @@ class SandboxCommand:
         if not self._replaced:
             self._replaced = {name: self._environ.get(name) for name in names}
         for name in names:
-            _set(self._environ, name, settings.get(name))
+            _set_variable(self._environ, name, settings.get(name))
 
     def restore(self) -> bool:
         """Restore the environment to its values before the sandbox; return whether it had been changed."""
         for name, value in self._replaced.items():
-            _set(self._environ, name, value)
+            _set_variable(self._environ, name, value)
         changed, self._replaced = bool(self._replaced), {}
         return changed
 
 
-def _set(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+def _set_variable(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
     if value is None:
         environ.pop(name, None)
     else:

@@ -46,7 +46,9 @@ def sql_place(text: str, line: int, column: int) -> SqlPlace | None:
     if line > first and (query or cell):
         before = sum(len(each) + 1 for each in lines[first + 1 : line])
         sql = "\n".join(lines[first + 1 :])
-        alias = _named(query["line"]) if query is not None else _word(cell["line"] if cell else "")
+        alias = (
+            _connection_option(query["line"]) if query is not None else _word(cell["line"] if cell else "")
+        )
         return SqlPlace(sql, before + column, alias)
     found = _SQL_LINE.search(lines[line][:column])
     if found is None:
@@ -55,7 +57,7 @@ def sql_place(text: str, line: int, column: int) -> SqlPlace | None:
     return SqlPlace(lines[line][start:], column - start, _word(found["sql"]))
 
 
-def _named(options: str | None) -> str:
+def _connection_option(options: str | None) -> str:
     """Return the connection in a query's options."""
     found = _NAMED.search(options or "")
     return found["alias"] if found else _USUAL
@@ -66,7 +68,7 @@ def _word(text: str | None) -> str:
     return (text or "").split(maxsplit=1)[0] if (text or "").strip() else ""
 
 
-def completed(known: KnownNames, place: SqlPlace) -> Completion | None:
+def complete_at(known: KnownNames, place: SqlPlace) -> Completion | None:
     """Return the completions at a position; None if the statement would not run over one of our connections.
 
     Unknown columns are read in the background, and offered the next time.
@@ -78,7 +80,7 @@ def completed(known: KnownNames, place: SqlPlace) -> Completion | None:
 
     found = complete(place.sql, place.cursor, record.schema.names, record.session.database)
     if found is not None:
-        record.schema.want(found.tables)
+        record.schema.request(found.tables)
     return found
 
 

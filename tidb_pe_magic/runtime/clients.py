@@ -34,7 +34,7 @@ class Clients:
         finally:
             with self._lock:
                 self._calls -= 1
-            self._close_retired()
+            self._close_unused()
 
     def get(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
         """Return the client of this name; create a new one if the settings have changed."""
@@ -45,7 +45,7 @@ class Clients:
                 if kept is not None:
                     self._retired.append(kept[1])
                 self._kept[name] = kept = new
-        self._close_retired()
+        self._close_unused()
         return kept[1]
 
     def close(self) -> None:
@@ -53,9 +53,9 @@ class Clients:
         with self._lock:
             self._retired += [client for _, client in self._kept.values()]
             self._kept.clear()
-        self._close_retired()
+        self._close_unused()
 
-    def _close_retired(self) -> None:
+    def _close_unused(self) -> None:
         with self._lock:
             if self._calls:
                 return

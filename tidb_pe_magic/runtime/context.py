@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import Retries
-from tidb_pe_magic.credentials.prompt import ask, confirmed
+from tidb_pe_magic.credentials.prompt import ask, ask_yes_no
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.files import state_directory
 from tidb_pe_magic.model import Notice
@@ -24,7 +24,7 @@ from tidb_pe_magic.runtime.open_connections import OpenConnections
 from tidb_pe_magic.runtime.query_log import QueryLog
 from tidb_pe_magic.runtime.settings import Settings
 from tidb_pe_magic.runtime.waiter import Waiter
-from tidb_pe_magic.threads import paused
+from tidb_pe_magic.threads import interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def _no_runbook(name: str, request: Request) -> Result:  # noqa: ARG001 - replac
 
 
 @dataclass
-class _Named:
+class _LastUsed:
     """The cluster and endpoint used last; one object for a context and its copies."""
 
     cluster_id: str = ""
@@ -102,7 +102,7 @@ class Context:
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
     prompt: Callable[[str], Secret] = ask
-    confirm: Callable[[str], bool] = confirmed
+    confirm: Callable[[str], bool] = ask_yes_no
     shell: InteractiveShell | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.monotonic
@@ -118,7 +118,7 @@ class Context:
     queries: QueryLog = field(default_factory=QueryLog)
     perform: Callable[[str, Request], Result] = field(default=_no_runbook)
     _no_call: threading.Event = field(default_factory=threading.Event)
-    _named: _Named = field(default_factory=_Named)
+    _named: _LastUsed = field(default_factory=_LastUsed)
     _clients: Clients = field(default_factory=Clients)
     _places: dict[str, tuple[Whereabouts | None, float]] = field(default_factory=dict)
     _skipped: set[str] = field(default_factory=set)
@@ -157,10 +157,10 @@ class Context:
     @property
     def retries(self) -> Retries:
         """The clients' retry policy over this context's clock, and the cancel event of each call."""
-        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._paused, on_event=self.emit)
+        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._pause, on_event=self.emit)
 
-    def _paused(self, seconds: float) -> bool:
-        return paused(seconds, _cancel.get() or self._no_call, self.sleep)
+    def _pause(self, seconds: float) -> bool:
+        return interruptible_sleep(seconds, _cancel.get() or self._no_call, self.sleep)
 
     def authorities(self, named: str | None) -> str:
         """Return the file of authorities for verifying a SQL server's certificate.
@@ -347,7 +347,7 @@ class Context:
 
     def _host_of(self, api: str, host: str, place: str) -> str:
         """Validate an API's host, record whether it replaces the cloud's own, and return it."""
-        host = hosts.checked(host, place)
+        host = hosts.check_host(host, place)
         default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
         # Create a new object: the copy for a call without `remember` must not share it.
         others = {name: known for name, known in self._named.profile_hosts.items() if name != api}

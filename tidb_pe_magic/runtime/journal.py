@@ -177,7 +177,7 @@ class Journal:
         usable = [intent["token"] for intent in _intents(content, plan) if intent["id"] not in refused]
         return str(usable[-1]) if usable else ""
 
-    def last_made(self, plan: str) -> str:
+    def last_created(self, plan: str) -> str:
         """Return the resource that the plan created last, or is known to have created; otherwise empty.
 
         Raises:
@@ -189,7 +189,7 @@ class Journal:
         made = [r for r in content.records if r["id"] in idents and r.get("result") in results]
         return str(made[-1].get("resource") or "") if made else ""
 
-    def conclude_found(self, plan: str, resource: str) -> None:
+    def conclude_as_created(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, because their resource has been found.
 
         Ignore a journal that cannot be used, because the resource has been found anyway.
@@ -296,17 +296,17 @@ def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
 
 
 def _mutation(intent: dict[str, Any], outcome: dict[str, Any]) -> Mutation:
-    def told(record: dict[str, Any], name: str) -> str:
+    def text_of(record: dict[str, Any], name: str) -> str:
         value = record.get(name)
         return value if isinstance(value, str) else ""
 
     return Mutation(
-        time=told(intent, "time"),
-        operation=told(intent, "operation"),
-        resource=told(outcome, "resource") or told(intent, "resource"),
-        region_id=told(intent, "region"),
-        result=told(outcome, "result") or MutationResult.OPEN.value,
-        code=told(outcome, "code"),
-        request_id=told(outcome, "request_id"),
+        time=text_of(intent, "time"),
+        operation=text_of(intent, "operation"),
+        resource=text_of(outcome, "resource") or text_of(intent, "resource"),
+        region_id=text_of(intent, "region"),
+        result=text_of(outcome, "result") or MutationResult.OPEN.value,
+        code=text_of(outcome, "code"),
+        request_id=text_of(outcome, "request_id"),
         emulated=intent.get("emulated") is True,
     )

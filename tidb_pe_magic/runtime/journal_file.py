@@ -57,7 +57,7 @@ class JournalFile:
         """
         try:
             with _turn:
-                return self._known(_signature(self.path)) or _parsed(self.path.read_bytes())
+                return self._cached_content(_signature(self.path)) or _parse(self.path.read_bytes())
         except FileNotFoundError:
             return Content()
 
@@ -67,7 +67,7 @@ class JournalFile:
         Raises:
             JournalError: with the reason.
         """
-        with self._opened():
+        with self._open():
             pass
 
     def append(self, record: Mapping[str, object]) -> None:
@@ -77,7 +77,7 @@ class JournalFile:
             JournalError: it could not be appended, with the reason; the earlier content is unchanged.
         """
         line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
-        with self._opened() as (descriptor, before):
+        with self._open() as (descriptor, before):
             try:
                 _write(descriptor, line)
                 os.fsync(descriptor)
@@ -90,7 +90,7 @@ class JournalFile:
             _left[self.path] = (_signature(descriptor), after)
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[int, Content]]:
+    def _open(self) -> Iterator[tuple[int, Content]]:
         """Yield the descriptor and the content, after removing a line that was cut off."""
         import filelock  # noqa: PLC0415 - slow to import
 
@@ -101,7 +101,7 @@ class JournalFile:
                 is_new = not self.path.exists()
                 descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND)
                 try:
-                    yield descriptor, self._repaired(descriptor)
+                    yield descriptor, self._repair(descriptor)
                     if is_new:
                         _sync_directory(directory)
                 finally:
@@ -111,19 +111,19 @@ class JournalFile:
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from None
 
-    def _repaired(self, descriptor: int) -> Content:
-        known = self._known(_signature(descriptor))
+    def _repair(self, descriptor: int) -> Content:
+        known = self._cached_content(_signature(descriptor))
         if known is not None:
             return known
         data = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
-        content = _parsed(data)
+        content = _parse(data)
         if content.corrupt:
             raise self._unwritable(f"line {content.corrupt[0]} is corrupt")
         if content.whole < len(data):
             os.ftruncate(descriptor, content.whole)
         return content
 
-    def _known(self, signature: _Signature) -> Content | None:
+    def _cached_content(self, signature: _Signature) -> Content | None:
         """Return the content that this process wrote last, if the file has not changed since."""
         before, content = _left.get(self.path, (None, None))
         return content if before == signature else None
@@ -157,7 +157,7 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _parsed(data: bytes) -> Content:
+def _parse(data: bytes) -> Content:
     whole = data.rfind(b"\n") + 1
     records: list[dict[str, Any]] = []
     corrupt: list[int] = []

@@ -35,7 +35,7 @@ class KnownNames:
 
     def learn(self, result: Result) -> None:
         """Add the names from a step's result; remove a deleted endpoint."""
-        found = list(_named(result))
+        found = list(_option_names(result))
         with self._lock:
             for option, name in found:
                 names = self._names.setdefault(option, {})
@@ -62,16 +62,16 @@ class KnownNames:
         return self._connections.record(name)
 
 
-def _named(value: Any) -> Iterator[tuple[str, str]]:
+def _option_names(value: Any) -> Iterator[tuple[str, str]]:
     """Yield each option and name that occur anywhere in a result."""
     if isinstance(value, tuple):
         for each in value:
-            yield from _named(each)
+            yield from _option_names(each)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for option, field in _NAMED.get(type(value), {}).items():
             yield option, getattr(value, field)
         for each in _fields(value):
-            yield from _named(getattr(value, each))
+            yield from _option_names(getattr(value, each))
 
 
 def _fields(value: Any) -> Iterable[str]:

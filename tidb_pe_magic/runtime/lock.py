@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.files import FILE_MODE, ensure_private, state_directory
 from tidb_pe_magic.model import Notice
-from tidb_pe_magic.threads import SLICE, paused
+from tidb_pe_magic.threads import SLICE, interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def _acquire(context: Context, lock: BaseFileLock, what: str) -> None:
                 advice="Stop that kernel, or check what it is waiting for.",
             )
         try:
-            cancelled = paused(SLICE, context.cancel, context.sleep)
+            cancelled = interruptible_sleep(SLICE, context.cancel, context.sleep)
         except KeyboardInterrupt:
             cancelled = True
     raise errors.WaitCancelled(

@@ -13,7 +13,7 @@ from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tidb_pe_magic.credentials.search import Found
+    from tidb_pe_magic.credentials.search import KeyMatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Settings:
     on_ecs: Callable[[], bool]
 
     @cached_property
-    def tidb_cloud(self) -> Found:
+    def tidb_cloud(self) -> KeyMatch:
         """The key of TiDB Cloud's APIs.
 
         Raises:
@@ -43,7 +43,7 @@ class Settings:
         return tidb_cloud_keys.find(self.environ, self.profile)
 
     @cached_property
-    def alibaba(self) -> Found:
+    def alibaba(self) -> KeyMatch:
         """The key of Alibaba Cloud's APIs, or a provider of keys.
 
         Raises:

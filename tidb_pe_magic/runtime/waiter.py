@@ -17,7 +17,7 @@ from tidb_pe_magic.model import (
     ObservationFailed,
     VpcEndpoint,
 )
-from tidb_pe_magic.threads import paused
+from tidb_pe_magic.threads import interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +72,12 @@ class Waiter:
         """
         started = self.clock()
 
-        def observed(seen: VpcEndpoint | None) -> None:
+        def report_state(seen: VpcEndpoint | None) -> None:
             on_event(EndpointObserved(endpoint=seen, elapsed=self.clock() - started, waiting_for=goal))
 
         return self.watch(
             observe,
-            on_observation=observed,
+            on_observation=report_state,
             in_words=describe,
             reached=reached,
             goal=goal,
@@ -141,14 +141,14 @@ class Waiter:
                         last=_endpoint(last),
                         advice=Advice(_DETACHED, command),
                     )
-                if paused(min(pause, left), self.cancel, self.sleep):
-                    raise _cancelled(goal, command, last, seen)
+                if interruptible_sleep(min(pause, left), self.cancel, self.sleep):
+                    raise _wait_cancelled(goal, command, last, seen)
                 delay = min(delay * _GROWTH, _LONGEST_DELAY)
         except KeyboardInterrupt:
-            raise _cancelled(goal, command, last, seen) from None
+            raise _wait_cancelled(goal, command, last, seen) from None
 
 
-def _cancelled(goal: str, command: Suggestion, last: object, seen: str) -> errors.WaitCancelled:
+def _wait_cancelled(goal: str, command: Suggestion, last: object, seen: str) -> errors.WaitCancelled:
     return errors.WaitCancelled(
         f"detached while waiting for {goal}; last seen: {seen.removesuffix('.')}.",
         last=_endpoint(last),
@@ -167,20 +167,20 @@ def describe(endpoint: VpcEndpoint | None) -> str:
     return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
-def accepted_or_to_be_accepted(endpoint: VpcEndpoint | None) -> bool:
+def is_accepted_or_pending(endpoint: VpcEndpoint | None) -> bool:
     """Return whether the endpoint is Connected, or waits for the service's owner: Active and Disconnected.
 
     Raises:
         EndpointFailed: it never will be connected.
     """
-    return connected(endpoint) or (
+    return is_connected(endpoint) or (
         endpoint is not None
         and endpoint.endpoint_status == EndpointStatus.ACTIVE
         and endpoint.connection_status == ConnectionStatus.DISCONNECTED
     )
 
 
-def connected(endpoint: VpcEndpoint | None) -> bool:
+def is_connected(endpoint: VpcEndpoint | None) -> bool:
     """Return whether the endpoint is Active and Connected.
 
     The wait continues in unknown states and in Disconnected: without auto-accept, Disconnected means that the

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.open_connections import OpenConnection
 
 
-def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
+def open_connection(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
     """Return the connection of an alias; reopen it if it is only saved.
 
     Raises:

@@ -28,13 +28,13 @@ _started = threading.Event()
 
 def load_in_background(context: Context) -> None:
     """Start to import the packages for `connect`, once per process; without a shell, do nothing."""
-    if context.shell is None or is_loaded() or _started.is_set():
+    if context.shell is None or jupysql_is_imported() or _started.is_set():
         return
     _started.set()
     threading.Thread(target=_load, name="tidb_pe import", daemon=True).start()
 
 
-def is_loaded() -> bool:
+def jupysql_is_imported() -> bool:
     """Return whether jupysql is imported."""
     return "sql.magic" in sys.modules
 

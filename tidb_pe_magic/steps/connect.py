@@ -23,7 +23,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import connection_files, doctor, profiles, saved_connections
-from tidb_pe_magic.steps.background_imports import is_loaded
+from tidb_pe_magic.steps.background_imports import jupysql_is_imported
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.connections import is_registered
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tidb_pe_magic.commands.requests import Login
-    from tidb_pe_magic.database.engine import Opened, Target
+    from tidb_pe_magic.database.engine import Target, TestedEngine
     from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, Result, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
@@ -82,7 +82,7 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
     if request.save_to is not None:
         connection_files.target(request.save_to).check()  # before the password prompt
     if request.profile is not None:
-        return _connect_again(context, request.profile, request, on_event)
+        return _reopen(context, request.profile, request, on_event)
     if request.trust_file:
         raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     cluster = eligible_cluster(context, request.cluster)
@@ -98,7 +98,7 @@ def _with_database(context: Context, cluster: Cluster, request: ConnectRequest) 
     return replace(request, database=connection.database or None)
 
 
-def _connect_again(context: Context, name: str, request: ConnectRequest, on_event: EventHook) -> Connection:
+def _reopen(context: Context, name: str, request: ConnectRequest, on_event: EventHook) -> Connection:
     """Reopen a saved connection; values of the request override saved ones."""
     for flag, given in (("--cluster", request.cluster), ("--endpoint", request.endpoint)):
         if given:
@@ -139,7 +139,7 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
         context.cluster_id = saved.cluster.cluster_id
         return connection
     # Outside the handler, because an error of the look-up is a separate one.
-    if failure.stage in _UNREACHED and profiles.is_gone(context, saved):
+    if failure.stage in _UNREACHED and profiles.is_deleted(context, saved):
         raise profiles.stale(context, profile, failure)
     raise failure
 
@@ -168,7 +168,7 @@ def open_connection(
 
 
 def _open_at(context: Context, place: Destination, login: Login, on_event: EventHook) -> Connection:
-    if context.shell is not None and not is_loaded():
+    if context.shell is not None and not jupysql_is_imported():
         on_event(PackageLoading(package="jupysql"))
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.first_query import first_query  # noqa: PLC0415 - sqlalchemy is slow to import
@@ -192,7 +192,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
         gateway_names=place.cluster.gateway_names,
         ca=context.authorities(login.ca),
     )
-    opened = _opened(context, place, target, login.connect_timeout, on_event)
+    opened = _open(context, place, target, login.connect_timeout, on_event)
     try:
         saved, shared = _save(context, place, target, login)
         connection = Connection(
@@ -216,7 +216,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
             via=context.via,
             emulated=context.emulated,
         )
-        replaced = _put(context, connection, _terms(context, place.cluster, place.endpoint_id, login))
+        replaced = _register(context, connection, _terms(context, place.cluster, place.endpoint_id, login))
     except BaseException:
         opened.engine.dispose()
         raise
@@ -241,7 +241,7 @@ def _operate(context: Context, alias: str, engine: Engine, name: str, **values: 
     return context.perform(name, OPERATIONS[name].request.of(alias=alias, **values))
 
 
-def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:
+def _register(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:
     """Register the connection under its alias, in jupysql too; return the alias's previous connection."""
     from tidb_pe_magic.database.alias import AliasSession  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema.cache import SchemaCache  # noqa: PLC0415 - as above
@@ -263,9 +263,9 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
         return context.connections.put(record)
 
 
-def _opened(
+def _open(
     context: Context, place: Destination, target: Target, patience: float, on_event: EventHook
-) -> Opened:
+) -> TestedEngine:
     started = context.clock()
     try:
         return open_awake(context, target, patience=patience, on_event=on_event)
@@ -277,14 +277,14 @@ def _opened(
         failure.advise(f"The cluster may still be waking up. Run the same command again, or add {longer}.")
         raise failure
     if failure.kind == "database":
-        if meant := _meant(target, failure):
+        if meant := _similar_databases(target, failure):
             failure.advise(meant)
         raise failure
     end = started + _LOGIN_AND_DOCTOR
     raise doctor.with_diagnosis(context, failure, target, place.cluster, place.endpoint, end=end)
 
 
-def _meant(target: Target, failure: errors.ConnectionFailed) -> str:
+def _similar_databases(target: Target, failure: errors.ConnectionFailed) -> str:
     """Return a hint with the closest or all existing databases; empty if the server does not list them."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema import suggestions  # noqa: PLC0415 - as above
@@ -297,7 +297,7 @@ def _meant(target: Target, failure: errors.ConnectionFailed) -> str:
     schema = SchemaCache(opened.engine, lambda: "")
     try:
         names = schema.read_now(())
-        meant = suggestions.database_meant(failure.reason, names)
+        meant = suggestions.similar_database(failure.reason, names)
         listed = ", ".join(names.own_databases[:_MOST_NAMES])
     except errors.TidbPeError:
         return ""
@@ -347,7 +347,7 @@ def check_password(context: Context, planned: EndpointPlan, login: Login) -> Non
     endpoint_id = planned.existing.endpoint_id if planned.existing else ""
     if connection is not None and checks.is_unsure(planned):
         endpoint_id = connection.endpoint_id
-    if _kept(context, cluster, endpoint_id, login) is None:
+    if _reusable(context, cluster, endpoint_id, login) is None:
         user = sql_user(cluster, login)
         entry = password_name(cluster, user)
         sql_passwords.check(context.environ, user, login.password_from, context.prompt, entry=entry)
@@ -357,10 +357,10 @@ def reusable_connection(
     context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
 ) -> Connection | None:
     """Return the alias's open connection if it matches the request and still answers."""
-    return _kept(context, cluster, endpoint.endpoint_id, login)
+    return _reusable(context, cluster, endpoint.endpoint_id, login)
 
 
-def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Connection | None:
+def _reusable(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Connection | None:
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     record = context.connections.record(login.alias)

@@ -19,7 +19,7 @@ from tidb_pe_magic.clouds.hosts import is_loopback
 from tidb_pe_magic.commands import requests
 from tidb_pe_magic.commands.fields import one_of
 from tidb_pe_magic.commands.requests.values import certificate_name, sql_name
-from tidb_pe_magic.files import TextFile, decoded
+from tidb_pe_magic.files import TextFile, decode_text
 from tidb_pe_magic.model import Cluster, SavedConnection, TlsMode
 from tidb_pe_magic.text import is_visible, one_line
 
@@ -252,7 +252,7 @@ def _content(path: Path) -> dict[str, Any]:
         written = file.read(_LARGEST + 1)
     try:
         content = (
-            json.loads(decoded(written), object_pairs_hook=_unique) if len(written) <= _LARGEST else None
+            json.loads(decode_text(written), object_pairs_hook=_unique) if len(written) <= _LARGEST else None
         )
     except _UnusableError:
         raise

@@ -50,11 +50,11 @@ def connection_string(
     connection = _known_connection(context, request)
     unseen: tuple[str, ...] = ()
     if isinstance(connection, SavedConnection):
-        target, unseen = _as_saved(context, connection, request)
+        target, unseen = _saved_target(context, connection, request)
     elif connection is not None:
-        target = _as_connected(connection, request)
+        target = _open_target(connection, request)
     else:
-        target, unseen = _as_asked(context, request)
+        target, unseen = _requested_target(context, request)
     written = formats.write(request.with_, replace(target, system_ca=_system_ca()))
     return ConnectionString(
         client=request.with_,
@@ -83,7 +83,7 @@ def _known_connection(
     return next(reversed(tuple(context.connections.values())), None)
 
 
-def _as_saved(
+def _saved_target(
     context: Context, saved: SavedConnection, request: ConnectionStringRequest
 ) -> tuple[ClientTarget, tuple[str, ...]]:
     """Return the target of `connect @NAME` with these options, without calling a cloud."""
@@ -98,10 +98,10 @@ def _as_saved(
         tls_name=request.tls_name or saved.tls_name,
         ca=_absolute(context.authorities(request.ca or saved.ca)),
     )
-    return _settled(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
+    return _probe_tls(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
 
 
-def _as_connected(connection: Connection, request: ConnectionStringRequest) -> ClientTarget:
+def _open_target(connection: Connection, request: ConnectionStringRequest) -> ClientTarget:
     """Return the open connection's properties, changed by the request."""
     mode, name = TlsMode(request.tls), request.tls_name or ""
     if mode == TlsMode.AUTO and not name:
@@ -121,7 +121,9 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> C
     )
 
 
-def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[ClientTarget, tuple[str, ...]]:
+def _requested_target(
+    context: Context, request: ConnectionStringRequest
+) -> tuple[ClientTarget, tuple[str, ...]]:
     """Return the target of `connect` with these options, and a warning if the server does not answer."""
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
@@ -134,10 +136,10 @@ def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Clien
         tls_name=request.tls_name or "",
         ca=_absolute(context.authorities(request.ca)),
     )
-    return _settled(target, cluster) if target.tls == TlsMode.AUTO else (target, ())
+    return _probe_tls(target, cluster) if target.tls == TlsMode.AUTO else (target, ())
 
 
-def _settled(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tuple[str, ...]]:
+def _probe_tls(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tuple[str, ...]]:
     """Read the server's TLS support and the certificate's verified name, without a login.
 
     Raises:

@@ -19,7 +19,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
 from tidb_pe_magic.steps.background_imports import load_in_background
-from tidb_pe_magic.steps.endpoints import detailed, not_listed
+from tidb_pe_magic.steps.endpoints import unlisted_endpoint, with_details
 from tidb_pe_magic.steps.plan import (
     adoption,
     digest,
@@ -31,7 +31,7 @@ from tidb_pe_magic.steps.plan import (
 )
 from tidb_pe_magic.steps.preflight.checks import is_unsure
 from tidb_pe_magic.steps.preflight.facts import answer_of, look_up
-from tidb_pe_magic.threads import paused
+from tidb_pe_magic.threads import interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
     planned = make_plan(context, request, tolerant=request.force)
     refuse_stops(planned, force=request.force)
     load_in_background(context)
-    created = create_planned(context, planned, request)
+    created = execute_plan(context, planned, request)
     if created.adopted:  # nothing was created, so findings would be useless
         return created
     return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
@@ -89,7 +89,7 @@ def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
         raise errors.PreflightFailed(planned.findings)
 
 
-def create_planned(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
+def execute_plan(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
     """Execute the plan once, or adopt an endpoint that exists by now.
 
     Raises:
@@ -104,7 +104,7 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
         existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
         if not existing:
             return planned
-        existing[0] = detailed(context.alibaba(planned.cluster.region_id), existing[0])
+        existing[0] = with_details(context.alibaba(planned.cluster.region_id), existing[0])
         found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
         return with_clusters(found, planned.clusters)
 
@@ -147,7 +147,7 @@ def make_once(
                     planned, endpoint = _found_after_all(context, planned, refusal, look_again)
                 else:
                     return CreatedEndpoint(endpoint=replace(made, clusters=planned.clusters), adopted=False)
-    context.journal.conclude_found(plan_name(context, planned), endpoint.endpoint_id)
+    context.journal.conclude_as_created(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
 
 
@@ -172,15 +172,15 @@ def _found_after_all(
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = plan_name(context, planned)
-    known = _known(context, planned, name)
+    known = _created_before(context, planned, name)
     if known is not None:
         return known
-    opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
+    opened, own = context.journal.open_token(name), _token_without_list(context, planned, name)
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
     is_old = bool(opened) or made.endpoint_id in made_before
     # If endpoints cannot be listed, the token may also have been used on another machine.
-    while (is_old or own) and _is_gone(context, made):
+    while (is_old or own) and _does_not_exist(context, made):
         if not is_old:
             raise errors.EndpointFailed(
                 f"Alibaba Cloud reports {made.endpoint_id} as created, but it does not exist. "
@@ -196,7 +196,7 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     return made
 
 
-def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
+def _created_before(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
     """Return the endpoint that was last created here for the plan, if it exists although no list contains it.
 
     A list may lag or be denied. The token alone is not enough, because the cloud forgets it after an unknown
@@ -205,10 +205,10 @@ def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | 
     Raises:
         Conflict: it has other options.
     """
-    ident = context.journal.last_made(name)
+    ident = context.journal.last_created(name)
     if not ident:
         return None
-    found = not_listed(context.alibaba(planned.cluster.region_id), ident)
+    found = unlisted_endpoint(context.alibaba(planned.cluster.region_id), ident)
     if found is None or found.endpoint_status == EndpointStatus.DELETING:
         return None
     if not _is_as_planned(found, planned):
@@ -256,11 +256,11 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
     return made
 
 
-def _is_gone(context: Context, made: VpcEndpoint) -> bool:
+def _does_not_exist(context: Context, made: VpcEndpoint) -> bool:
     """Return whether it was deleted; a new endpoint may not be visible immediately."""
     for pause in _LOOK_AGAIN:
         try:
-            found = context.alibaba(made.region_id).refreshed(made)
+            found = context.alibaba(made.region_id).refresh(made)
         except errors.NotFound:
             _pause(context, pause)
         except errors.PermissionDenied:
@@ -272,14 +272,14 @@ def _is_gone(context: Context, made: VpcEndpoint) -> bool:
 
 def _pause(context: Context, seconds: float) -> None:
     try:
-        cancelled = paused(seconds, context.cancel, context.sleep)
+        cancelled = interruptible_sleep(seconds, context.cancel, context.sleep)
     except KeyboardInterrupt:
         cancelled = True
     if cancelled:
         raise errors.WaitCancelled("stopped while looking for the created endpoint.", advice=_PERHAPS_MADE)
 
 
-def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
+def _token_without_list(context: Context, planned: EndpointPlan, name: str) -> str:
     """Return the plan's ClientToken if endpoints cannot be listed; otherwise empty.
 
     It does not depend on the zones, because the first endpoint may have changed the default zones.

@@ -11,7 +11,7 @@ from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import Deletion, EndpointStatus, cluster_names
 from tidb_pe_magic.steps import disconnect
-from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
+from tidb_pe_magic.steps.endpoints import cluster_and_region, unlisted_endpoint, with_details
 from tidb_pe_magic.steps.served_clusters import refuse_shared, with_clusters
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         WaitTimeout: the time limit was reached; the cloud's work continues.
         WaitCancelled: the stop button; the cloud's work continues.
     """
-    cluster, region_id = place_of(context, request.cluster, request.region)
+    cluster, region_id = cluster_and_region(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
         _refuse_unknown(context, request, cluster, alibaba)
-    endpoint = detailed(alibaba, found[0]) if found else not_listed(alibaba, request.endpoint)
+    endpoint = with_details(alibaba, found[0]) if found else unlisted_endpoint(alibaba, request.endpoint)
     if endpoint is None:
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
-    endpoint = _refuse_unless_meant(context, endpoint, request, cluster)
+    endpoint = _check_request(context, endpoint, request, cluster)
     context.journal.check()  # before anything is closed
     aliases = disconnect.close_all(context, endpoint.endpoint_id)
     removal = Removal(context, alibaba, endpoint)
@@ -113,7 +113,7 @@ def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
     return {m.region_id for m in mutations if m.resource.partition(" ")[0] == endpoint_id}
 
 
-def _refuse_unless_meant(
+def _check_request(
     context: Context, endpoint: VpcEndpoint, request: DeleteRequest, cluster: Cluster | None
 ) -> VpcEndpoint:
     """Return the endpoint with the clusters that it serves; refuse if an option is missing."""
@@ -161,17 +161,17 @@ class Removal:
             for zone in zones:
                 if zone.status != EndpointStatus.DELETING:
                     self._remove("RemoveZoneFromVpcEndpoint", self._alibaba.remove_zone, zone.zone_id)
-            return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
+            return replace(self._alibaba.refresh(self._endpoint), zones=zones)
         except errors.NotFound:
             return None
 
     def of_endpoint(self) -> VpcEndpoint | None:
         """Delete the endpoint itself; return it as long as it exists."""
         try:
-            now = self._alibaba.refreshed(self._endpoint)
+            now = self._alibaba.refresh(self._endpoint)
             if now.endpoint_status != EndpointStatus.DELETING:
                 self._remove("DeleteVpcEndpoint", self._alibaba.delete_endpoint)
-                now = self._alibaba.refreshed(self._endpoint)
+                now = self._alibaba.refresh(self._endpoint)
         except errors.NotFound:
             return None
         return replace(now, zones=())

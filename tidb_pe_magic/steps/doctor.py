@@ -25,7 +25,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
-from tidb_pe_magic.steps.preflight.facts import Denied, denial_of
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, denial_of
 from tidb_pe_magic.steps.sql_users import login_name, password_name
 from tidb_pe_magic.threads import within
 
@@ -58,11 +58,11 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     from tidb_pe_magic.database import doctor  # noqa: PLC0415 - pymysql is imported by need
 
     started = context.clock()
-    known = _known(context, request)
+    known = _cloud_facts(context, request)
     if known.denied and not request.host:
         return _hostless(request, known)
     subject = _subject(context, request, known)
-    diagnosis = doctor.examine(subject, timeout=_left(context, started + _ALL))
+    diagnosis = doctor.examine(subject, timeout=_remaining(context, started + _ALL))
     failed = diagnosis.failed
     if known.endpoint is None or failed is None or failed.name != "login":
         return diagnosis
@@ -93,19 +93,19 @@ def with_diagnosis(  # noqa: PLR0913 - the attempt, and the remaining time
 
     subject = Subject(target=target, cluster=cluster, endpoint=endpoint, age=_age(context, endpoint))
     if failure.stage == "login" or failure.kind in _SAID:
-        return _advised(failure, *remedies.explain(failure, (), subject))
+        return _with_advice(failure, *remedies.explain(failure, (), subject))
     if failure.stage == "query" and not failure.advice:
-        return _advised(failure, *remedies.explain(failure, (), subject))
+        return _with_advice(failure, *remedies.explain(failure, (), subject))
     if failure.stage not in _EXAMINED:
         return failure
-    subject = replace(subject, here=_here(context), last="tls")
-    diagnosis = doctor.examine(subject, timeout=_left(context, end))
-    better = _advised(failure, diagnosis.causes, diagnosis.next_command)
+    subject = replace(subject, here=_location(context), last="tls")
+    diagnosis = doctor.examine(subject, timeout=_remaining(context, end))
+    better = _with_advice(failure, diagnosis.causes, diagnosis.next_command)
     better.diagnosis = diagnosis
     return better
 
 
-def _advised(
+def _with_advice(
     failure: errors.ConnectionFailed, causes: Sequence[str], next_command: NextCommand | None
 ) -> errors.ConnectionFailed:
     """Return the failure with the most likely cause, if known; for a login, with all causes."""
@@ -116,7 +116,7 @@ def _advised(
     return errors.ConnectionFailed(failure.stage, failure.reason, advice=advice, kind=failure.kind)
 
 
-def _left(context: Context, end: float) -> float:
+def _remaining(context: Context, end: float) -> float:
     """Return the seconds for the stages; with too few, the first stage would fail."""
     return min(_ALL, max(_LEAST, end - context.clock()))
 
@@ -127,7 +127,7 @@ class _CloudFacts(NamedTuple):
     cluster: Cluster | None = None
     endpoint: VpcEndpoint | None = None
     unknown: str = ""
-    denied: Denied | None = None
+    denied: DeniedLookup | None = None
     auto_accept: bool | None = None
 
 
@@ -155,7 +155,7 @@ def _subject(context: Context, request: DoctorRequest, known: _CloudFacts) -> Su
         ca=request.ca or "",
         cluster=cluster,
         endpoint=endpoint,
-        here=_here(context) if endpoint else None,
+        here=_location(context) if endpoint else None,
         age=_age(context, endpoint),
         unknown=known.unknown,
     )
@@ -188,7 +188,7 @@ def _hostless(request: DoctorRequest, known: _CloudFacts) -> Diagnosis:
     )
 
 
-def _known(context: Context, request: DoctorRequest) -> _CloudFacts:
+def _cloud_facts(context: Context, request: DoctorRequest) -> _CloudFacts:
     if request.host and not (request.cluster or request.endpoint):
         return _CloudFacts()
 
@@ -244,13 +244,13 @@ def _age(context: Context, endpoint: VpcEndpoint | None) -> float | None:
     return max(0.0, context.now() - created.timestamp())
 
 
-def _here(context: Context) -> Whereabouts | None:
+def _location(context: Context) -> Whereabouts | None:
     return context.whereabouts()
 
 
 def _password(context: Context, request: SqlLogin, user: str, entry: str) -> Callable[[], Secret] | None:
     """Return the password's source, if it exists; never prompt unless the request asks for a prompt."""
-    kept = sql_passwords.stored(context.environ, entry) if request.password_from is None else None
+    kept = sql_passwords.stored_password(context.environ, entry) if request.password_from is None else None
     if kept is None and request.password_from is None and not context.environ.get("TIDB_PASSWORD"):
         return None
 

@@ -14,7 +14,7 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
 )
 from tidb_pe_magic.steps.clusters import named_cluster, service_of
-from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.served_clusters import known_clusters
 
 if TYPE_CHECKING:
@@ -33,21 +33,23 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     Raises:
         InvalidRequest: both a cluster and a region are given.
     """
-    noted, region_id = place_of(context, request.cluster, request.region)
+    noted, region_id = cluster_and_region(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
     if noted is None:
         found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
     else:
         found = alibaba.endpoints(service_name=service_of(noted).service_name)
     # The zones and groups of each endpoint take two requests; the list contains all states.
-    shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
+    shown = tuple(with_details(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
     every = (*shown, *found[_MOST_DETAILED:])
     clusters = {name: known_clusters(context, name) for name in {each.service_name for each in every}}
     items = tuple(replace(each, clusters=clusters[each.service_name]) for each in every)
     return Endpoints(cluster=noted, region_id=region_id, items=items)
 
 
-def place_of(context: Context, cluster: str | None, region: str | None) -> tuple[Cluster | None, str]:
+def cluster_and_region(
+    context: Context, cluster: str | None, region: str | None
+) -> tuple[Cluster | None, str]:
     """Return the requested cluster and its region, or only the given region.
 
     Raises:
@@ -61,7 +63,7 @@ def place_of(context: Context, cluster: str | None, region: str | None) -> tuple
     return None, region
 
 
-def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+def with_details(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     """Return the endpoint with its zones and security groups, as far as permissions allow.
 
     Raises:
@@ -69,7 +71,7 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     """
     zones = look_up(lambda: alibaba.zones(endpoint.endpoint_id))
     groups = look_up(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
-    missing = tuple(found.action for found in (zones, groups) if isinstance(found, Denied))
+    missing = tuple(found.action for found in (zones, groups) if isinstance(found, DeniedLookup))
     return replace(
         endpoint,
         zones=answer_of(zones),
@@ -78,18 +80,18 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     )
 
 
-def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
+def unlisted_endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
     """Return an endpoint that was created here but is not in a list, which may lag or be denied; else None.
 
     Only lists contain tags, so the journal decides whether the endpoint is ours.
     """
     try:
-        return replace(detailed(alibaba, alibaba.endpoint(endpoint_id)), ours=True)
+        return replace(with_details(alibaba, alibaba.endpoint(endpoint_id)), ours=True)
     except (errors.NotFound, errors.PermissionDenied):
         return None
 
 
-def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+def current_state(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     """Return the endpoint with its current state, from either of the two operations that return it.
 
     Raises:
@@ -97,10 +99,10 @@ def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
         PermissionDenied: neither operation is allowed.
     """
     try:
-        return alibaba.refreshed(endpoint)
+        return alibaba.refresh(endpoint)
     except errors.PermissionDenied as denial:
         found = look_up(lambda: alibaba.endpoints(endpoint_id=endpoint.endpoint_id))
-        if isinstance(found, Denied):
+        if isinstance(found, DeniedLookup):
             raise
         if not found:
             raise errors.NotFound("it is not listed", operation="ListVpcEndpoints") from None
@@ -142,7 +144,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
                 advice=Advice("", Suggestion("endpoints")),
             )
         context.endpoint_id = endpoint_id
-        return detailed(alibaba, named)
+        return with_details(alibaba, named)
     try:
         every = alibaba.endpoints(service_name=service_name)
     except errors.PermissionDenied as denial:
@@ -162,13 +164,13 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
             "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; choose one."
         )
     context.endpoint_id = alive[0].endpoint_id
-    return detailed(alibaba, alive[0])
+    return with_details(alibaba, alive[0])
 
 
 def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
     """Return the endpoint of this ID, from either of the two operations; None if it does not exist."""
     found = look_up(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
-    if not isinstance(found, Denied):
+    if not isinstance(found, DeniedLookup):
         return found[0] if found else None
     try:
         return replace(alibaba.endpoint(endpoint_id), missing_actions=(found.action,))

@@ -12,8 +12,8 @@ from tidb_pe_magic.exports.formats import FORMATS
 from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.files import TextFile
 from tidb_pe_magic.model import EndpointStatus, Export
-from tidb_pe_magic.steps.endpoints import chosen_endpoint, refreshed
-from tidb_pe_magic.steps.networks import vpc_by_id_only
+from tidb_pe_magic.steps.endpoints import chosen_endpoint, current_state
+from tidb_pe_magic.steps.networks import vpc_with_id
 from tidb_pe_magic.steps.plan import adoption, make_plan, plan_token
 from tidb_pe_magic.steps.preflight import survey
 
@@ -38,7 +38,9 @@ def export(context: Context, request: ExportRequest, on_event: EventHook) -> Exp
         # Before any call: it is already known whether the file may be replaced.
         file = TextFile(request.to, mine=is_untouched_export, replace=request.replace)
         file.check()
-    planned = _named(context, request) if request.endpoint else make_plan(context, request, tolerant=True)
+    planned = (
+        _named_plan(context, request) if request.endpoint else make_plan(context, request, tolerant=True)
+    )
     planned = _present(context, planned)
     source = ExportSource(
         plan=planned, origins=_origins(request, planned), token=plan_token(context, planned)
@@ -55,7 +57,7 @@ def export(context: Context, request: ExportRequest, on_event: EventHook) -> Exp
     )
 
 
-def _named(context: Context, request: ExportRequest) -> EndpointPlan:
+def _named_plan(context: Context, request: ExportRequest) -> EndpointPlan:
     """Return the plan to adopt the given endpoint.
 
     Raises:
@@ -72,7 +74,7 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
     known = survey.survey(context, cluster)
     vpcs = known.networks.vpcs if known.networks else ()
-    unseen = vpc_by_id_only(endpoint.vpc_id, cluster.region_id)
+    unseen = vpc_with_id(endpoint.vpc_id, cluster.region_id)
     vpc = next((vpc for vpc in vpcs if vpc.vpc_id == endpoint.vpc_id), unseen)
     planned = adoption(cluster, known.assumed_service, vpc, [endpoint], request)
     found = survey.plan_findings(context, known, planned, zones_asked=False, denied=None, elsewhere=())
@@ -96,7 +98,7 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
             )
         return planned
     try:
-        endpoint = refreshed(context.alibaba(planned.cluster.region_id), endpoint)
+        endpoint = current_state(context.alibaba(planned.cluster.region_id), endpoint)
     except errors.NotFound:
         endpoint = replace(endpoint, endpoint_status=EndpointStatus.DELETING)
     if endpoint.endpoint_status == EndpointStatus.DELETING:

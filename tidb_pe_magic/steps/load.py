@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
-from tidb_pe_magic.steps.aliases import open_or_saved
+from tidb_pe_magic.steps.aliases import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         LoadFailed: the load ended early; the error says which rows are committed.
         ConnectionFailed: the server could not be reached; nothing was sent.
     """
-    record = open_or_saved(context, request.alias, on_event)
+    record = open_connection(context, request.alias, on_event)
     if record.session.in_transaction:
         raise errors.StepOrderError(
             "load uses separate connections, which do not see the open transaction of this session.",

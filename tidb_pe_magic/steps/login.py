@@ -13,7 +13,7 @@ from tidb_pe_magic.threads import SLICE, in_thread
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tidb_pe_magic.database.engine import Opened, Target
+    from tidb_pe_magic.database.engine import Target, TestedEngine
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
 
@@ -24,7 +24,7 @@ _EXPLAINED = 3.0
 WAKING = "waking the cluster… (an idle Starter cluster wakes at its first login)"
 
 
-def open_awake(context: Context, target: Target, *, patience: float, on_event: EventHook) -> Opened:
+def open_awake(context: Context, target: Target, *, patience: float, on_event: EventHook) -> TestedEngine:
     """Return an engine after a successful login and query; only the login has the longer time limit.
 
     The stop button and the cancel event end the wait immediately; the login ends at its own time limit.
@@ -60,7 +60,7 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
     raise errors.WaitCancelled(f"stopped {what}.", advice="Run the same command again.")
 
 
-def _begin(target: Target, patience: float, reached: threading.Event) -> Future[Opened]:
+def _begin(target: Target, patience: float, reached: threading.Event) -> Future[TestedEngine]:
     """Open the engine in a separate thread, so that a silent server does not block the caller."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
 
@@ -75,7 +75,7 @@ def _begin(target: Target, patience: float, reached: threading.Event) -> Future[
     )
 
 
-def _dispose(answer: Future[Opened]) -> None:
+def _dispose(answer: Future[TestedEngine]) -> None:
     """Close an engine that was opened after the wait had ended."""
     if answer.exception() is None:
         answer.result().engine.dispose()

@@ -12,7 +12,7 @@ from tidb_pe_magic.model import (
     Vpc,
 )
 from tidb_pe_magic.steps.clusters import eligible_cluster
-from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, look_up
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, answer_of, look_up
 from tidb_pe_magic.steps.preflight.inbound import with_inbound
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def networks(context: Context, request: requests.NetworksRequest, on_event: Even
     """List the region's networks, usable ones first."""
     cluster = eligible_cluster(context, request.cluster)
     found = region_networks(context, cluster)
-    usable, known = {vpc.vpc_id for vpc in found.usable_vpcs()}, dict[str, SecurityRules | Denied]()
+    usable, known = {vpc.vpc_id for vpc in found.usable_vpcs()}, dict[str, SecurityRules | DeniedLookup]()
     return replace(
         found,
         vpcs=tuple(
@@ -75,11 +75,11 @@ def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
         look_up(alibaba.vswitches),
         look_up(alibaba.security_groups),
     )
-    missing = tuple(found.action for found in (vpcs, vswitches, groups) if isinstance(found, Denied))
+    missing = tuple(found.action for found in (vpcs, vswitches, groups) if isinstance(found, DeniedLookup))
     vswitches, groups = answer_of(vswitches), answer_of(groups)
-    if isinstance(vpcs, Denied):
+    if isinstance(vpcs, DeniedLookup):
         named = dict.fromkeys((*(v.vpc_id for v in vswitches), *(g.vpc_id for g in groups)))
-        vpcs = tuple(vpc_by_id_only(vpc_id, alibaba.region_id) for vpc_id in named)
+        vpcs = tuple(vpc_with_id(vpc_id, alibaba.region_id) for vpc_id in named)
     return tuple(
         replace(
             vpc,
@@ -90,6 +90,6 @@ def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
     ), missing
 
 
-def vpc_by_id_only(vpc_id: str, region_id: str) -> Vpc:
+def vpc_with_id(vpc_id: str, region_id: str) -> Vpc:
     """Return a VPC with only its ID."""
     return Vpc(vpc_id=vpc_id, name="", region_id=region_id, cidr_block="", status="")

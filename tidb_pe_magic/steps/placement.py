@@ -19,7 +19,7 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
     VSwitch,
 )
-from tidb_pe_magic.steps.networks import vpc_by_id_only
+from tidb_pe_magic.steps.networks import vpc_with_id
 from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
             return in_use[0]
         here = networks.here
         if not networks.tells(RamAction.VPCS) and here is not None and here.region_id == region:
-            return vpc_by_id_only(here.vpc_id, region)
+            return vpc_with_id(here.vpc_id, region)
         if not usable and not networks.tells(RamAction.VPCS):
             raise _has_to_be_named("--vpc", RamAction.VPCS)
         if not usable:
@@ -81,7 +81,7 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
         if vpc.vpc_id == vpc_id:
             return vpc
     if not networks.tells(RamAction.VPCS):
-        return vpc_by_id_only(vpc_id, region)
+        return vpc_with_id(vpc_id, region)
     raise errors.NotEligible(
         "region",
         f"VPC {vpc_id} is not in {region}, the region of cluster {networks.cluster.display_name}; "

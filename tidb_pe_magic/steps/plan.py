@@ -22,11 +22,11 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import new_token
 from tidb_pe_magic.steps import placement
 from tidb_pe_magic.steps.clusters import service_of
-from tidb_pe_magic.steps.endpoints import detailed
-from tidb_pe_magic.steps.networks import vpc_by_id_only
+from tidb_pe_magic.steps.endpoints import with_details
+from tidb_pe_magic.steps.networks import vpc_with_id
 from tidb_pe_magic.steps.preflight import survey
-from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
-from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
+from tidb_pe_magic.steps.preflight.checks import dry_run_denied, gravest_first
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.preflight.inbound import with_inbound
 from tidb_pe_magic.steps.served_clusters import known_clusters
 
@@ -57,7 +57,9 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
         dry_run(context, planned)
     except errors.PermissionDenied as denial:
         # The dry run only adds checks of the API; without the permission, `create` itself will fail.
-        return replace(planned, findings=gravest_first((*planned.findings, unchecked(denial_of(denial)))))
+        return replace(
+            planned, findings=gravest_first((*planned.findings, dry_run_denied(denial_of(denial))))
+        )
     return replace(planned, dry_run="passed")
 
 
@@ -73,9 +75,9 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     known = survey.survey(context, cluster)
     networks, service = known.networks, known.assumed_service
     looked_up = () if known.closed else look_up(lambda: existing_endpoints(context, cluster))
-    denied = looked_up if isinstance(looked_up, Denied) else None
+    denied = looked_up if isinstance(looked_up, DeniedLookup) else None
     listed = answer_of(looked_up)
-    vpc = vpc_by_id_only(request.vpc or "", cluster.region_id)
+    vpc = vpc_with_id(request.vpc or "", cluster.region_id)
     if networks is not None:
         with _complete_commands(request):
             vpc = placement.chosen_vpc(networks, request.vpc, listed)
@@ -83,7 +85,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     clusters = known_clusters(context, service.service_name)
     if existing:
-        existing[0] = detailed(context.alibaba(cluster.region_id), existing[0])
+        existing[0] = with_details(context.alibaba(cluster.region_id), existing[0])
         planned = adoption(cluster, service, vpc, existing, request)
     else:
         groups = request.security_group

@@ -42,7 +42,7 @@ def find(context: Context, name: str) -> Profile:
     return Profile(name=name, connection=saved_connections.load(context.environ, name))
 
 
-def is_gone(context: Context, saved: SavedConnection) -> bool:
+def is_deleted(context: Context, saved: SavedConnection) -> bool:
     """Return whether Alibaba Cloud reports the saved endpoint as missing; False if the look-up fails."""
     try:
         context.alibaba(saved.cluster.region_id).endpoint(saved.endpoint_id)

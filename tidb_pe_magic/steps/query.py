@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
-from tidb_pe_magic.database.abbreviation import shortened
+from tidb_pe_magic.database.abbreviation import abbreviate
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, connection_files, connections, saved_connections
@@ -19,13 +19,13 @@ from tidb_pe_magic.steps.query_events import (
     changes,
     progress_events,
     query_log_entry,
-    report_lost,
+    report_lost_settings,
 )
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.frames import Decimals, Dtypes, FrameOptions
-    from tidb_pe_magic.database.queries.results import Partitions, Read
+    from tidb_pe_magic.database.queries.results import Partitions, ReadOptions
     from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
@@ -48,16 +48,16 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
     """
     _check(request)
     if request.explain or request.explain_analyze:
-        from tidb_pe_magic.database.queries.plans import explained  # noqa: PLC0415 - needs pyarrow
+        from tidb_pe_magic.database.queries.plans import explain_statement  # noqa: PLC0415 - needs pyarrow
 
-        request = replace(request, sql=explained(request.sql, analyze=request.explain_analyze))
+        request = replace(request, sql=explain_statement(request.sql, analyze=request.explain_analyze))
     record = _record(context, request, on_event)
     session = record.session if context.cell else None
     if session is None:
         refuse_session_statement(request.sql)
     elif request.partition_on is not None:
         session.refuse_ranges("--partition-on")
-    work = _distributed if request.engine == "dask" else _read
+    work = _read_distributed if request.engine == "dask" else _read
     with query_log_entry(context, record.connection.alias, request.sql) as ended:
         result = work(context, request, record, session, on_event)
         ended(result)
@@ -77,7 +77,7 @@ def _read(
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415
 
     started = context.clock()
-    reading: Read = results.Read(
+    reading: ReadOptions = results.ReadOptions(
         engine=record.connection.engine,
         query=BoundStatement(sql=request.sql),
         cells=session,
@@ -105,11 +105,11 @@ def _read(
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
             if request.explain or request.explain_analyze:
-                data = plans.plan(shortened(request.sql), table)
+                data = plans.plan(abbreviate(request.sql), table)
             elif not request.arrow:
                 data, exact = results.frame(table, form, declared=reading.partitions is not None)
     finally:
-        report_lost(session, on_event)
+        report_lost_settings(session, on_event)
     return QueryResult(
         alias=record.connection.alias,
         data=data,
@@ -125,7 +125,7 @@ def _read(
     )
 
 
-def _distributed(
+def _read_distributed(
     context: Context,
     request: QueryRequest,
     record: OpenConnection,
@@ -151,7 +151,7 @@ def _distributed(
         password_from=dask_frame.password_reference(connection.password_source),
     )
     started = context.clock()
-    reading = results.Read(
+    reading = results.ReadOptions(
         engine=record.connection.engine,
         query=BoundStatement(sql=request.sql),
         cells=session,
@@ -197,7 +197,7 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
     if saved is not None:
         if alias != _USUAL.alias:
             raise errors.InvalidRequest("--alias", f"does not go together with @{saved}.")
-        alias = _opened(context, saved, on_event)
+        alias = _open(context, saved, on_event)
     record = context.connections.record(alias)
     if record is None:
         error = not_open(context, alias, f"connection {alias} is not open")
@@ -209,7 +209,7 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
     return record
 
 
-def _opened(context: Context, name: str, on_event: EventHook) -> str:
+def _open(context: Context, name: str, on_event: EventHook) -> str:
     """Return the alias of what an @ names, after opening it where it is not open.
 
     Raises:

@@ -47,17 +47,17 @@ def asking_clock(context: Context) -> Callable[[], float] | None:
 @contextmanager
 def query_log_entry(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
     """Log the query with its outcome, and yield the hook for its result."""
-    from tidb_pe_magic.database.abbreviation import shortened  # noqa: PLC0415 - only a query needs it
+    from tidb_pe_magic.database.abbreviation import abbreviate  # noqa: PLC0415 - only a query needs it
 
     started = context.clock()
     query = PastQuery(
         time=datetime.fromtimestamp(context.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         alias=alias,
-        statement=shortened(sql),
+        statement=abbreviate(sql),
         outcome=QueryOutcome.FAILED,
     )
 
-    def ended(result: QueryResult) -> None:
+    def record_result(result: QueryResult) -> None:
         nonlocal query
         query = replace(
             query,
@@ -69,7 +69,7 @@ def query_log_entry(context: Context, alias: str, sql: str) -> Iterator[Callable
         )
 
     try:
-        yield ended
+        yield record_result
     except QueryCancelled:
         query = replace(query, outcome=QueryOutcome.STOPPED)
         raise
@@ -79,9 +79,9 @@ def query_log_entry(context: Context, alias: str, sql: str) -> Iterator[Callable
         context.queries.add(query)
 
 
-def report_lost(session: AliasSession | None, on_event: EventHook) -> None:
+def report_lost_settings(session: AliasSession | None, on_event: EventHook) -> None:
     """Emit an event with the session settings that a reconnection has reset."""
-    lost = session.take_lost() if session is not None else ()
+    lost = session.take_lost_statements() if session is not None else ()
     if lost:
         from tidb_pe_magic.database.session import SessionStateLost  # noqa: PLC0415 - pymysql is slow
 

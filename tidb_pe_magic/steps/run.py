@@ -15,10 +15,10 @@ from tidb_pe_magic.model import (
     StepFinished,
     StepStarted,
 )
-from tidb_pe_magic.runtime.waiter import accepted_or_to_be_accepted, connected
+from tidb_pe_magic.runtime.waiter import is_accepted_or_pending, is_connected
 from tidb_pe_magic.steps import connect, wait
 from tidb_pe_magic.steps.background_imports import load_in_background
-from tidb_pe_magic.steps.create import create_planned, refuse_stops
+from tidb_pe_magic.steps.create import execute_plan, refuse_stops
 from tidb_pe_magic.steps.endpoints import for_endpoint
 from tidb_pe_magic.steps.plan import make_plan
 from tidb_pe_magic.steps.preflight import survey
@@ -74,7 +74,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     was_ready = endpoint.ready
     command = for_endpoint("wait", endpoint.endpoint_id)
     by_hand = not planned.service.auto_accept
-    reached = accepted_or_to_be_accepted if by_hand else connected
+    reached = is_accepted_or_pending if by_hand else is_connected
     endpoint = wait.wait_for(context, endpoint, request.timeout, on_event, command=command, reached=reached)
     if not endpoint.ready:
         raise errors.StepOrderError(
@@ -107,7 +107,7 @@ def _create(
 
     progress.start("create")
     refuse_stops(planned, force=request.force)
-    created = create_planned(context, planned, request)
+    created = execute_plan(context, planned, request)
     detail = created.endpoint.endpoint_id
     if created.differences:
         detail += "; it differs: " + "; ".join(created.differences)

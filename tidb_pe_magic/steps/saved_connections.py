@@ -156,10 +156,10 @@ def _read(path: Path) -> SavedConnection:
         msg = f"its version is not {_VERSION}"
         raise ValueError(msg)
     content["cluster"] = _cluster(content.get("cluster"))
-    saved: SavedConnection = _built(SavedConnection, content)
+    saved: SavedConnection = _build(SavedConnection, content)
     for field, rule in _RULES.items():
-        _checked(field, rule, getattr(saved, field))
-    _checked("port", requests.port_number, str(saved.port))
+        _check(field, rule, getattr(saved, field))
+    _check("port", requests.port_number, str(saved.port))
     if saved.name != path.stem:
         msg = "its name is not the file's"
         raise ValueError(msg)
@@ -172,12 +172,12 @@ def _cluster(content: Any) -> Cluster:
         raise ValueError(msg)  # noqa: TRY004 - a rule about the file, as the others
     service = content.get("service")
     if isinstance(service, dict):
-        content["service"] = _built(EndpointService, service)
-    cluster: Cluster = _built(Cluster, content)
+        content["service"] = _build(EndpointService, service)
+    cluster: Cluster = _build(Cluster, content)
     return cluster
 
 
-def _built(kind: type[Any], content: dict[str, Any]) -> Any:
+def _build(kind: type[Any], content: dict[str, Any]) -> Any:
     """Create an instance from exactly its fields, each with its type.
 
     The types are JSON types, except that lists become tuples and nested objects are already built.
@@ -204,7 +204,7 @@ def _built(kind: type[Any], content: dict[str, Any]) -> Any:
     return kind(**made)
 
 
-def _checked(field: str, rule: Callable[[str], object], value: str) -> None:
+def _check(field: str, rule: Callable[[str], object], value: str) -> None:
     try:
         rule(value)
     except ValueError:

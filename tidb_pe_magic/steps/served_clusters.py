@@ -84,9 +84,9 @@ def refuse_shared(
     others = [each for each in active if each.cluster_id not in meant]
     alone = len(others) == 1 and not any(each.cluster_id in meant for each in served)
     if others and not alone:
-        serves = f"also serves {_counted(others, 'other ')}"
+        serves = f"also serves {_count(others, 'other ')}"
         if len(others) == len(active) and not any(each.cluster_id in meant for each in served):
-            serves = f"serves {_counted(others)}"
+            serves = f"serves {_count(others)}"
         raise errors.NotEligible(
             "shared",
             f"{endpoint.endpoint_id} {serves}: {', '.join(cluster_names(others))}. "
@@ -96,5 +96,5 @@ def refuse_shared(
     return replace(endpoint, clusters=served)
 
 
-def _counted(clusters: Sequence[ServedCluster], kind: str = "") -> str:
+def _count(clusters: Sequence[ServedCluster], kind: str = "") -> str:
     return f"{len(clusters)} {kind}ACTIVE cluster{'' if len(clusters) == 1 else 's'}"

@@ -13,7 +13,7 @@ from tidb_pe_magic.steps.query_events import (
     changes,
     progress_events,
     query_log_entry,
-    report_lost,
+    report_lost_settings,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SqlCells:
             with query_log_entry(context, self._alias, query.sql) as ended:
                 table, result = self._read(context, query, on_event)
                 ended(replace(result, seconds=context.clock() - started))
-            frame, exact = self._framed(table) if framed else (None, ())
+            frame, exact = self._to_frame(table) if framed else (None, ())
             if shown:
                 seconds = context.clock() - started
                 on_event(QueryEnded(result=replace(result, seconds=seconds, exact_decimals=exact)))
@@ -58,9 +58,9 @@ class SqlCells:
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
         """Return rows as a frame."""
-        return self._framed(table)[0]
+        return self._to_frame(table)[0]
 
-    def _framed(self, table: pa.Table) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    def _to_frame(self, table: pa.Table) -> tuple[pd.DataFrame, tuple[str, ...]]:
         from tidb_pe_magic.database.frames import FrameOptions  # noqa: PLC0415 - pyarrow is slow to import
         from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - as above
 
@@ -78,7 +78,7 @@ class SqlCells:
                 f"the connection {self._alias} is closed.",
                 advice=Advice("", Suggestion("connect", "--alias", self._alias)),
             )
-        reading = results.Read(
+        reading = results.ReadOptions(
             engine=record.connection.engine,
             query=query,
             cells=record.session,
@@ -90,7 +90,7 @@ class SqlCells:
         try:
             table, _ = results.read_table(reading)
         finally:
-            report_lost(record.session, on_event)
+            report_lost_settings(record.session, on_event)
         tally = reading.tally
         return table, QueryResult(
             alias=self._alias,

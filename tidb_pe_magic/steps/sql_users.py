@@ -83,7 +83,7 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         role = f"{cluster.name_prefix}{role}"
     user, entry = SqlUser(name=name, role=role), password_name(cluster, name)
     if _find(context, cluster, name) is not None:
-        kept = sql_passwords.stored(context.environ, entry) is not None
+        kept = sql_passwords.stored_password(context.environ, entry) is not None
         raise errors.Conflict(
             f"there is a SQL user {name} already.",
             operation="CreateSqlUser",
@@ -111,9 +111,9 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
 
 
 def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
-    user, entry = _needed(context, cluster, name, "UpdateSqlUser"), password_name(cluster, name)
+    user, entry = _require(context, cluster, name, "UpdateSqlUser"), password_name(cluster, name)
     # The password of an earlier call may be valid until this call succeeds.
-    earlier = sql_passwords.stored(context.environ, entry, pending=True)
+    earlier = sql_passwords.stored_password(context.environ, entry, pending=True)
     password = earlier.secret if earlier else sql_passwords.new_password()
     place = sql_passwords.store(context.environ, entry, password, where=request.store, pending=True)
     try:
@@ -137,7 +137,7 @@ def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         raise errors.InvalidRequest(
             "--yes", f"is missing: it would delete the SQL user {name}.", advice="Add --yes to delete it."
         )
-    user, entry = _needed(context, cluster, name, "DeleteSqlUser"), password_name(cluster, name)
+    user, entry = _require(context, cluster, name, "DeleteSqlUser"), password_name(cluster, name)
     with context.journal.change("DeleteSqlUser", name, region_id=cluster.region_id):
         context.iam().delete_sql_user(cluster.cluster_id, name)
     sql_passwords.forget(context.environ, entry)
@@ -160,7 +160,7 @@ def _uncertain(failure: BaseException, what: str, name: str, advice: Advice) -> 
     return failure
 
 
-def _needed(context: Context, cluster: Cluster, name: str, operation: str) -> SqlUser:
+def _require(context: Context, cluster: Cluster, name: str, operation: str) -> SqlUser:
     user = _find(context, cluster, name)
     if user is None:
         raise errors.NotFound(

@@ -54,7 +54,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
             return None
         except errors.MissingCredentials as error:
             steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {error.what}"))
-            known.extend(_known_here(context))
+            known.extend(_local_facts(context))
             return None
         except errors.PermissionDenied as error:
             steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {denial_of(error)}"))
@@ -81,14 +81,14 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         )
 
     endpoint: VpcEndpoint | None = None
-    cluster = check("cluster", lambda: _noted(context, request))
+    cluster = check("cluster", lambda: _cluster_state(context, request))
     if cluster is None:
         return finish(_without_key(context) if known else Suggestion("clusters"))
     aliases = _aliases(context, cluster)
-    check("verify", lambda: _verified(context, cluster))
+    check("verify", lambda: _service_state(context, cluster))
     if steps[-1].done is False:
         return finish(Suggestion("verify"))
-    endpoint = check("create", lambda: _created(context, cluster, request))
+    endpoint = check("create", lambda: _endpoint_state(context, cluster, request))
     if endpoint is None:
         denied = steps[-1].done is None
         return finish(_without_endpoint(aliases, denied=denied), *aliases)
@@ -110,7 +110,7 @@ def _without_key(context: Context) -> Suggestion:
     return Suggestion("connect", f"@{saved[0]}") if saved else Suggestion("help", "keys")
 
 
-def _known_here(context: Context) -> Iterator[str]:
+def _local_facts(context: Context) -> Iterator[str]:
     """Yield the facts that this machine knows: open and saved connections, and the journal's last change."""
     opened = ", ".join(
         f"{each.alias} ({each.cluster.display_name} at {each.host})" for each in context.connections.values()
@@ -149,17 +149,17 @@ def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None)
     ]
 
 
-def _noted(context: Context, request: StatusRequest) -> tuple[Cluster, str]:
+def _cluster_state(context: Context, request: StatusRequest) -> tuple[Cluster, str]:
     cluster = eligible_cluster(context, request.cluster)
     return cluster, f"{cluster.display_name} ({cluster.cluster_id}) in {cluster.region_id}"
 
 
-def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
+def _service_state(context: Context, cluster: Cluster) -> tuple[object, str]:
     service = visible_service(context, cluster)
     return service, f"the service is available in {len(service.zones)} zones"
 
 
-def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
+def _endpoint_state(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
     endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     origin = "" if endpoint.ours else " (not created here)"
     return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}"

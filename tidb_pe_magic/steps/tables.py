@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import TableDetails, Tables
-from tidb_pe_magic.steps.aliases import open_or_saved
+from tidb_pe_magic.steps.aliases import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,8 +39,8 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     """
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    record = open_or_saved(context, request.alias, on_event)
-    ask = _asking(context, record)
+    record = open_connection(context, request.alias, on_event)
+    ask = _reader(context, record)
     current = record.session.database
     wanted = request.name or ""
     database, name = identifiers.parts(wanted)
@@ -50,30 +50,32 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
             return _details(request.alias, ask, found, current)
     everything = catalog.listing(ask, system=request.system or database.lower() in catalog.SYSTEM_DATABASES)
     if not wanted:
-        listed = _listed(request.alias, current, everything)
+        listed = _listing(request.alias, current, everything)
         failure = record.schema.failure
         return replace(listed, notes=(f"Names cannot be completed: {failure}",)) if failure else listed
-    return _chosen(request.alias, current, everything, wanted, ask)
+    return _resolve(request.alias, current, everything, wanted, ask)
 
 
-def _asking(context: Context, record: OpenConnection) -> Ask:
+def _reader(context: Context, record: OpenConnection) -> Ask:
     """Return a function that runs a statement over a separate connection, not in the cells' session."""
-    from tidb_pe_magic.database.queries.results import Read, read_table  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.queries.results import ReadOptions, read_table  # noqa: PLC0415 - needs pyarrow
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - as above
 
     def ask(sql: str, params: Sequence[object]) -> pa.Table:
         query = BoundStatement(sql=sql, params=tuple(params))
         engine = record.connection.engine
-        return read_table(Read(engine=engine, query=query, cancel=context.cancel, tell=lambda _: None))[0]
+        return read_table(
+            ReadOptions(engine=engine, query=query, cancel=context.cancel, tell=lambda _: None)
+        )[0]
 
     return ask
 
 
-def _listed(alias: str, current: str, found: Listing, shown: str = "") -> Tables:
+def _listing(alias: str, current: str, found: Listing, shown: str = "") -> Tables:
     return Tables(alias=alias, database=current, databases=found.databases, items=found.tables, shown=shown)
 
 
-def _chosen(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
+def _resolve(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
     """Resolve a name that is not a table of the current database: a pattern, a database or a table."""
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema.catalog import Listing  # noqa: PLC0415 - as above
@@ -84,7 +86,7 @@ def _chosen(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> 
         pattern = _pattern(name)
         kept = tuple(each for each in within if pattern.fullmatch(each.name))
         databases = tuple(dict.fromkeys(each.database for each in kept))
-        return _listed(alias, current, Listing(databases, kept), wanted)
+        return _listing(alias, current, Listing(databases, kept), wanted)
     same = [each for each in within if each.name.lower() == name.lower()]
     here = [each for each in same if each.database.lower() == (database or current).lower()]
     if len(here or same) == 1:
@@ -92,9 +94,9 @@ def _chosen(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> 
     databases = tuple(each for each in found.databases if not database and each.lower() == name.lower())
     if databases:
         inside = tuple(each for each in found.tables if each.database in databases)
-        return _listed(alias, current, Listing(databases, inside), databases[0])
+        return _listing(alias, current, Listing(databases, inside), databases[0])
     if same:
-        listed = ", ".join(identifiers.written(each.database, each.name) for each in same)
+        listed = ", ".join(identifiers.sql_name(each.database, each.name) for each in same)
         raise errors.InvalidRequest("NAME", f"several databases have a table {name}: {listed}.")
     raise _unknown(wanted, database, name, current, found)
 
@@ -105,7 +107,7 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
     known = {each.lower(): each for each in found.databases} if not database else {}
     for each in found.tables:
         # If two names are equally close, prefer the one in the current database.
-        text = identifiers.written(each.database if each.database != current else "", each.name)
+        text = identifiers.sql_name(each.database if each.database != current else "", each.name)
         if not database or each.database.lower() == database.lower():
             known.setdefault(each.name.lower(), text)
     close = difflib.get_close_matches(name.lower(), known, n=1)
@@ -134,8 +136,8 @@ def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDe
 
     columns = catalog.columns(ask, table)
     indexes = catalog.indexes(ask, table)
-    name = identifiers.written(table.database, table.name)
-    short = name if table.database != current else identifiers.written(table.name)
+    name = identifiers.sql_name(table.database, table.name)
+    short = name if table.database != current else identifiers.sql_name(table.name)
     notes: tuple[str, ...] = ()
     rows: pa.Table | None = None
     try:
@@ -158,7 +160,7 @@ def _select(name: str, columns: Iterable[TableColumn]) -> str:
     """Return a query of all columns, wrapped into readable lines."""
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    words = [identifiers.written(column.name) for column in columns]
+    words = [identifiers.sql_name(column.name) for column in columns]
     lines = ["SELECT"]
     for number, word in enumerate(words, 1):
         if len(lines[-1]) + len(word) >= _LINE:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import changes_with
-from tidb_pe_magic.runtime.waiter import connected
+from tidb_pe_magic.runtime.waiter import is_connected
 from tidb_pe_magic.steps.background_imports import load_in_background
 from tidb_pe_magic.steps.clusters import eligible_cluster
-from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
+from tidb_pe_magic.steps.endpoints import chosen_endpoint, current_state, for_endpoint, with_details
 from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def wait_for(  # noqa: PLR0913 - the differences between waits
     on_event: EventHook,
     *,
     command: Suggestion,
-    reached: Callable[[VpcEndpoint | None], bool] = connected,
+    reached: Callable[[VpcEndpoint | None], bool] = is_connected,
 ) -> VpcEndpoint:
     """Wait for this endpoint, and return it with its current zones and its state changes.
 
@@ -67,7 +67,7 @@ def wait_for(  # noqa: PLR0913 - the differences between waits
 
     def observe() -> VpcEndpoint | None:
         try:
-            return refreshed(alibaba, endpoint)
+            return current_state(alibaba, endpoint)
         except errors.NotFound:
             return None
 
@@ -79,5 +79,5 @@ def wait_for(  # noqa: PLR0913 - the differences between waits
         timeout=timeout,
         on_event=listen,
     )
-    ready = detailed(alibaba, refreshed(alibaba, endpoint))
+    ready = with_details(alibaba, current_state(alibaba, endpoint))
     return replace(ready, changes=changes, clusters=endpoint.clusters)

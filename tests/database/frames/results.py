@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pymysql.constants import COMMAND
 
-from tidb_pe_magic.database.frames import open_reading, prepared_statement
+from tidb_pe_magic.database.frames import open_stream, prepared_statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.calendar import ZeroDates
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def read(connection: Connection[Any], sql: str, params: Sequence[object] = (), **options: Any) -> pa.Table:
     """Return the whole result."""
-    with open_reading(connection, sql, params, **options) as reading:
+    with open_stream(connection, sql, params, **options) as reading:
         return pa.Table.from_batches(list(reading), reading.schema)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
 from pymysql.err import DataError, InternalError
 
-from tidb_pe_magic.database.frames import open_reading
+from tidb_pe_magic.database.frames import open_stream
 from tidb_pe_magic.database.queries.ranges import split
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import InvalidRequest
@@ -223,7 +223,7 @@ def test_a_long_statements_answer(size: int, *, as_parameter: bool) -> None:
     params = ["x" * (size - 17)] if as_parameter else []
     with WireServer(answers) as server, connected(server) as connection:
         for _ in range(2):
-            with open_reading(connection, sql, params) as reading:
+            with open_stream(connection, sql, params) as reading:
                 assert list(reading) == []
         command = COMMAND.COM_STMT_EXECUTE if as_parameter else COMMAND.COM_QUERY
         assert server.protocols(sql).count(command) == 2

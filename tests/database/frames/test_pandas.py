@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import torture
 
-from tidb_pe_magic.database.frames import Dtypes, Layout, narrowed, to_pandas, unique_names
+from tidb_pe_magic.database.frames import Dtypes, Layout, narrow_decimals, to_pandas, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -187,10 +187,10 @@ def test_declared_types_decide() -> None:
 def test_the_widest_decimals_are_narrowed() -> None:
     """An expression's DECIMAL becomes decimal128 once all values are known to fit; a table's stays."""
     expression, column = decimals("1.25", precision=76), decimals("1.25", precision=65)
-    assert narrowed(expression).schema.field(0).type == pa.decimal128(38, 2)
-    assert narrowed(column).schema.equals(column.schema)
+    assert narrow_decimals(expression).schema.field(0).type == pa.decimal128(38, 2)
+    assert narrow_decimals(column).schema.equals(column.schema)
     long = decimals("9" * 37 + ".25", precision=76)
-    assert narrowed(long).equals(long)
+    assert narrow_decimals(long).equals(long)
 
 
 def test_text_is_stored_alike_in_every_process() -> None:

@@ -122,7 +122,7 @@ def test_a_row_that_spans_packets(size: int) -> None:
 
     buffer = PacketBuffer(receive, capacity=1 << 20)
     found: list[bytes] = []
-    while not buffer.ending or found[-1] != payloads[-2]:
+    while not buffer.has_end or found[-1] != payloads[-2]:
         heads = buffer.take()
         if heads is None:
             buffer.receive()

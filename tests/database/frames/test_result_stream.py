@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pymysql.constants import CLIENT
 from pymysql.err import DataError, InterfaceError, NotSupportedError, OperationalError, ProgrammingError
 
-from tidb_pe_magic.database.frames import open_reading
+from tidb_pe_magic.database.frames import open_stream
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pymysql.connections
     from support.mariadb import MariaDb
 
-    from tidb_pe_magic.database.engine import Opened
+    from tidb_pe_magic.database.engine import TestedEngine
 
     Connect = Callable[..., pymysql.connections.Connection[Any]]
 
@@ -56,9 +56,9 @@ def test_no_rows(connection: Any, form: Callable[[str], str]) -> None:
 
 def test_no_result(connection: Any) -> None:
     """A statement without rows gives a reading without columns, and the number of changed rows."""
-    with open_reading(connection, "CREATE TEMPORARY TABLE t (n INT)") as reading:
+    with open_stream(connection, "CREATE TEMPORARY TABLE t (n INT)") as reading:
         assert list(reading) == []
-    with open_reading(connection, "INSERT INTO t VALUES (?), (?)", [1, 2]) as reading:
+    with open_stream(connection, "INSERT INTO t VALUES (?), (?)", [1, 2]) as reading:
         assert (list(reading), reading.affected_rows, len(reading.schema)) == ([], 2, 0)
     assert read(connection, "SELECT n FROM t").column(0).to_pylist() == [1, 2]
 
@@ -67,7 +67,7 @@ def test_no_result(connection: Any) -> None:
 def test_counts(connection: Any, form: Callable[[str], str]) -> None:
     """Rows and bytes are counted as they arrive, and reported to a callback."""
     told: list[int] = []
-    with open_reading(connection, form("SELECT seq FROM seq_1_to_5000"), on_bytes=told.append) as reading:
+    with open_stream(connection, form("SELECT seq FROM seq_1_to_5000"), on_bytes=told.append) as reading:
         counts = [reading.rows for _ in reading]
     assert counts[-1] == reading.rows == 5000
     assert sum(told) == reading.bytes > 5000 * 8
@@ -80,7 +80,7 @@ def test_one_statement_alone(connect: Connect, sql: str) -> None:
     """No statement, or more than one, is refused, even if the connection allows several."""
     connection = connect(client_flag=CLIENT.MULTI_STATEMENTS)
     with pytest.raises(InvalidRequest, match="statement"):
-        open_reading(connection, sql)
+        open_stream(connection, sql)
     assert usable(connection)
 
 
@@ -168,7 +168,7 @@ def test_a_literal_equals_a_bound_parameter(connection: Any, params: list[Any], 
 def test_parameters_that_do_not_fit(connection: Any, params: tuple[object, ...]) -> None:
     """A wrong number of parameters, or one without an SQL value, is an error before the statement runs."""
     with pytest.raises((InvalidRequest, ProgrammingError)):
-        open_reading(connection, "SELECT ?, ?", params)
+        open_stream(connection, "SELECT ?, ?", params)
     assert usable(connection)
 
 
@@ -198,7 +198,7 @@ def test_a_server_that_does_not_prepare(connection: Any) -> None:
 def test_too_few_parameters_for_text(connection: Any) -> None:
     """If the product fills in the markers, it also checks their number."""
     with pytest.raises(InvalidRequest, match="1 given, but the statement has 2"):
-        open_reading(connection, "SELECT ?, ?", [1])
+        open_stream(connection, "SELECT ?, ?", [1])
 
 
 def test_prepared_statements_are_closed(connection: Any) -> None:
@@ -219,7 +219,7 @@ def test_prepared_statements_are_closed(connection: Any) -> None:
 @FORMS
 def test_a_killed_query(connection: Any, plain_server: MariaDb, form: Callable[[str], str]) -> None:
     """KILL QUERY amid the rows ends the reading with the server's error, and the connection stays usable."""
-    with open_reading(connection, form(STUCK), interval=0.01) as reading:
+    with open_stream(connection, form(STUCK), interval=0.01) as reading:
         batches = iter(reading)
         assert next(batches).num_rows > 0
         plain_server.execute(f"KILL QUERY {connection.thread_id()}")
@@ -240,7 +240,7 @@ def test_a_server_side_timeout(connection: Any) -> None:
 @FORMS
 def test_a_cut_connection(connection: Any, plain_server: MariaDb, form: Callable[[str], str]) -> None:
     """A connection that ends in the middle of the rows is an error, not an end."""
-    with open_reading(connection, form(STUCK), interval=0.01) as reading:
+    with open_stream(connection, form(STUCK), interval=0.01) as reading:
         batches = iter(reading)
         assert next(batches).num_rows > 0
         plain_server.execute(f"KILL CONNECTION {connection.thread_id()}")
@@ -261,19 +261,19 @@ def test_a_closed_connection(connection: Any) -> None:
     connection.close()
     for sql in ("SELECT 1", "SHOW TABLES"):
         with pytest.raises(InterfaceError):
-            open_reading(connection, sql)
+            open_stream(connection, sql)
 
 
 def test_left_early(connection: Any) -> None:
     """A reading that is not finished closes its connection, which would be out of step."""
-    with open_reading(connection, STUCK, interval=0.01) as reading:
+    with open_stream(connection, STUCK, interval=0.01) as reading:
         next(iter(reading))
     assert not connection.open
 
 
 def test_iterated_once(connection: Any) -> None:
     """A second iteration is refused rather than empty."""
-    with open_reading(connection, "SELECT 1") as reading:
+    with open_stream(connection, "SELECT 1") as reading:
         assert len(list(reading)) == 1
         with pytest.raises(RuntimeError, match="once"):
             next(iter(reading))
@@ -290,7 +290,7 @@ def test_an_exception_in_on_bytes(connection: Any) -> None:
             raise Enough
 
     with pytest.raises(Enough):
-        open_reading(connection, "SELECT SLEEP(60)", on_bytes=cancel)
+        open_stream(connection, "SELECT SLEEP(60)", on_bytes=cancel)
     assert not connection.open
 
 
@@ -307,7 +307,7 @@ def test_the_stop_button(connection: Any) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            open_reading(connection, "SELECT SLEEP(60)", on_bytes=lambda _: waiting.set())
+            open_stream(connection, "SELECT SLEEP(60)", on_bytes=lambda _: waiting.set())
     finally:
         signal.signal(signal.SIGINT, before)
         thread.join()
@@ -385,13 +385,13 @@ def test_another_character_set(connect: Connect) -> None:
     connection = connect(charset="latin1", sql_mode="")
     read(connection, "CREATE TEMPORARY TABLE t (s TEXT, b BIT(3), d DATE, n DECIMAL(9,2), t TIME)")
     read(connection, "INSERT INTO t VALUES ('é', b'101', '0000-00-00', 1.5, '-00:00:01')")
-    with open_reading(connection, "SELECT t.*, ? AS p FROM t", ["ÿ'"]) as reading:
+    with open_stream(connection, "SELECT t.*, ? AS p FROM t", ["ÿ'"]) as reading:
         (batch,) = reading
     row = {"s": "é", "b": 5, "d": None, "n": Decimal("1.50"), "t": -dt.timedelta(seconds=1), "p": "ÿ'"}
     assert batch.to_pylist() == [row]
     assert reading.zero_dates == {"d": 1}
     assert usable(connection)
-    with open_reading(connection, "SELECT seq FROM seq_1_to_90000") as reading:
+    with open_stream(connection, "SELECT seq FROM seq_1_to_90000") as reading:
         next(iter(reading))
     assert not connection.open
 
@@ -413,7 +413,7 @@ def test_all_columns_of_one_name(connection: Any, form: Callable[[str], str]) ->
     assert [column.to_pylist() for column in table.columns] == [[1], ["b"], [None]]
 
 
-def test_ten_at_a_time(plain_server: MariaDb, opened: Callable[..., Opened]) -> None:
+def test_ten_at_a_time(plain_server: MariaDb, opened: Callable[..., TestedEngine]) -> None:
     """Ten readings over one engine's pool give ten correct results."""
     engine = opened(plain_server.target()).engine
 
@@ -434,7 +434,7 @@ def test_ten_at_a_time(plain_server: MariaDb, opened: Callable[..., Opened]) -> 
     assert results == [(20_000, number * 20_000 * 20_001 // 2) for number in range(1, 11)]
 
 
-def test_over_tls(tls_server: MariaDb, opened: Callable[..., Opened]) -> None:
+def test_over_tls(tls_server: MariaDb, opened: Callable[..., TestedEngine]) -> None:
     """An encrypted session is read like any other."""
     raw = opened(tls_server.target()).engine.raw_connection()
     session: Any = raw.driver_connection

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import torture
 
-from tidb_pe_magic.database.frames import Dtypes, open_reading, to_pandas
+from tidb_pe_magic.database.frames import Dtypes, open_stream, to_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ def test_a_type_at_its_extremes_in_binary_form(
 @pytest.mark.parametrize("sql", [ALL, as_text(ALL)], ids=["binary", "text"])
 def test_all_types_side_by_side(connection: Connection[Any], sql: str) -> None:
     """In one row of all types each value is correct in both protocols, and zero dates are counted."""
-    with open_reading(connection, sql) as reading:
+    with open_stream(connection, sql) as reading:
         (batch,) = reading
         assert reading.zero_dates == torture.ZERO_DATES
     expected = torture.expected()

@@ -49,12 +49,12 @@ def frames(task: Mapping[str, Any]) -> Read:
     """Use the columnar reader."""
     import pyarrow as pa
 
-    from tidb_pe_magic.database.frames import open_reading, to_pandas
+    from tidb_pe_magic.database.frames import open_stream, to_pandas
 
     connection = _pymysql(task)
 
     def read(sql: str) -> Any:
-        with open_reading(connection, sql) as reading:
+        with open_stream(connection, sql) as reading:
             table = pa.Table.from_batches(list(reading), reading.schema)
         return to_pandas(table)
 

@@ -28,7 +28,7 @@ from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.jupysql import held_connection, unregister
-from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
@@ -259,7 +259,7 @@ def _cell(shell: Any, alias: AliasSession, statement: str, *, read: bool) -> boo
 
 
 def _rows(alias: AliasSession, statement: str, cells: AliasSession | None) -> list[Any]:
-    reading = Read(
+    reading = ReadOptions(
         engine=alias.engine,
         query=BoundStatement(sql=statement),
         cells=cells,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.clouds.network import Network
     from tidb_pe_magic.clouds.retries import Retries
-    from tidb_pe_magic.credentials.search import Found
+    from tidb_pe_magic.credentials.search import KeyMatch
     from tidb_pe_magic.credentials.secrets import Key
 
 _PAGE = 50  # the maximum of every list operation used here
@@ -47,7 +47,7 @@ class Alibaba:
     def __init__(
         self,
         region_id: str,
-        key: Key | Found,
+        key: Key | KeyMatch,
         *,
         endpoint: str = "",
         retries: Retries = NO_RETRIES,
@@ -134,7 +134,7 @@ class Alibaba:
         # By ID: a list that changes between two pages can contain an endpoint twice.
         return tuple({endpoint.endpoint_id: endpoint for endpoint in found}.values())
 
-    def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
+    def refresh(self, endpoint: VpcEndpoint) -> VpcEndpoint:
         """Return the endpoint as GetVpcEndpointAttribute reports it now; keep tags, zones and groups.
 
         Raises:
@@ -156,7 +156,7 @@ class Alibaba:
             NotFound: the endpoint does not exist.
         """
         operation = "GetVpcEndpointAttribute"
-        read = wire.identified(operation)
+        read = wire.endpoint_reader(operation)
         body = self._client.privatelink(operation, {"EndpointId": endpoint_id}, read)
         return wire.endpoint(body, self.region_id)
 
@@ -223,7 +223,7 @@ class Alibaba:
             "DryRun": dry_run or None,
         }
         try:
-            body = self._client.privatelink(operation, fields, wire.identified(operation))
+            body = self._client.privatelink(operation, fields, wire.endpoint_reader(operation))
         except errors.ApiError as error:
             # The API answers a successful dry run with an error of this code.
             if dry_run and error.code == DRY_RUN_PASSED:

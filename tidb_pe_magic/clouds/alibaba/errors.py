@@ -42,7 +42,7 @@ def translate(  # noqa: PLR0913 - the parts of one answer
         retry_after: seconds to wait, as sent by the cloud.
         region_id: the region of the call; empty if irrelevant.
     """
-    message = _unsigned(str(body.get("Message") or body.get("message") or "no reason given"))
+    message = _without_signature(str(body.get("Message") or body.get("message") or "no reason given"))
     known: dict[str, str] = {
         "operation": operation,
         "code": code or f"HTTP {status}",
@@ -72,7 +72,7 @@ def translate(  # noqa: PLR0913 - the parts of one answer
     return errors.ApiError(message, **known)
 
 
-def _unsigned(message: str) -> str:
+def _without_signature(message: str) -> str:
     """Remove the signed text, such as an STS token, from the message: refused signatures repeat it.
 
     Such as "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&Acc…".

@@ -23,11 +23,11 @@ from tidb_pe_magic.clouds.causes import (
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.clouds.network import Network
-from tidb_pe_magic.credentials.redaction import redacted, unexpected
+from tidb_pe_magic.credentials.redaction import bug_error, redact
 from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.credentials.search import Chain, Found
+    from tidb_pe_magic.credentials.search import Chain, KeyMatch
 
 _REFUSED = re.compile(r"error refreshing credentials from \w+, http_code: (\d{3}), result: (.*)", re.DOTALL)
 # Nothing else of other refusals is shown: the answer can contain a complete key.
@@ -64,7 +64,7 @@ class Exchange:
     the SDK's clients wrap errors that are raised inside them, together with the secrets in their text.
     """
 
-    def __init__(self, found: Found, endpoint: str, network: Network) -> None:
+    def __init__(self, found: KeyMatch, endpoint: str, network: Network) -> None:
         """Take the source of the key, the network, and the `scheme://host[:port]` of another STS."""
         if found.chain is None:
             msg = "a long-lived key needs no exchange"
@@ -148,7 +148,7 @@ class Exchange:
         if own is not None:
             return own
         if not _is_of_the_sdk(error):
-            return unexpected(error)
+            return bug_error(error)
         operation = _OPERATIONS.get(chain.kind, "")
         refused = _REFUSED.search(str(error))
         if operation and refused:
@@ -173,7 +173,7 @@ _exchanges: dict[tuple[Chain | None, str, Network], Exchange] = {}
 _making = threading.Lock()
 
 
-def exchange(found: Found, endpoint: str = "", network: Network | None = None) -> Exchange:
+def exchange(found: KeyMatch, endpoint: str = "", network: Network | None = None) -> Exchange:
     """Return the exchange of a source; all clients of one network share it."""
     network = network or Network.of()
     with _making:
@@ -209,7 +209,7 @@ def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str)
     except (ValueError, RecursionError):
         body = {}
     code = str(body.get("Code") or "")
-    message = redacted(str(body.get("Message") or "no reason given"))
+    message = redact(str(body.get("Message") or "no reason given"))
     failure = translate(operation, code, status, {**body, "Message": message})
     if isinstance(failure, errors.Throttled | errors.ServiceUnavailable):
         return failure

@@ -19,8 +19,8 @@ from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import NO_RETRIES
-from tidb_pe_magic.credentials.redaction import redacted, unexpected
-from tidb_pe_magic.credentials.search import Found
+from tidb_pe_magic.credentials.redaction import bug_error, redact
+from tidb_pe_magic.credentials.search import KeyMatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class AlibabaClient:
     def __init__(
         self,
         region_id: str,
-        key: Key | Found,
+        key: Key | KeyMatch,
         *,
         endpoint: str = "",
         retries: Retries = NO_RETRIES,
@@ -70,7 +70,7 @@ class AlibabaClient:
             network: proxy and trust store; default: those of `os.environ`.
         """
         self.region_id = region_id
-        self._found = key if isinstance(key, Found) else Found(place="an explicitly given key", key=key)
+        self._found = key if isinstance(key, KeyMatch) else KeyMatch(place="an explicitly given key", key=key)
         self._retries = retries
         self._endpoint = urlsplit(endpoint)
         self._network = network or Network.of()
@@ -90,10 +90,10 @@ class AlibabaClient:
         """
         if self._exchange is None:
             return "", ""
-        key = self._retries.call("AssumeRole", self._renewed)
+        key = self._retries.call("AssumeRole", self._renew)
         return str(key.provider_name or ""), str(key.access_key_id or "")
 
-    def _renewed(self) -> Any:
+    def _renew(self) -> Any:
         if self._exchange is None:
             msg = "a long-lived key needs no exchange"
             raise AssertionError(msg)
@@ -123,10 +123,10 @@ class AlibabaClient:
         call = getattr(self._client("privatelink"), f"{_snake_case(operation)}_with_options")
 
         def work() -> T:
-            body = self._translated(operation, call, *request, RuntimeOptions()).body
+            body = self._translate(operation, call, *request, RuntimeOptions()).body
             # The SDK returns None for JSON of an unknown shape.
             return read(
-                _shaped(
+                _shape(
                     operation, None if body is None else _fields(body, first_page="NextToken" not in given)
                 )
             )
@@ -157,8 +157,8 @@ class AlibabaClient:
         client = self._client(product)
 
         def work() -> T:
-            answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
-            return read(_shaped(operation, mapping(answer).get("body")))
+            answer = self._translate(operation, client.call_api, parameters, request, RuntimeOptions())
+            return read(_shape(operation, mapping(answer).get("body")))
 
         return self._retries.call(operation, work)
 
@@ -207,7 +207,7 @@ class AlibabaClient:
             from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415 - slow to import
         return Client(config)
 
-    def _translated(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    def _translate(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
         """Make the call; the only place that converts the SDK's exceptions to this package's errors.
 
         The SDK's frames hold the key and the signed request, so no exception is chained, and an interrupt is
@@ -231,7 +231,7 @@ class AlibabaClient:
                 refused.transient = exchange.discard()
             elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
                 exchange.accept()
-            failure = own or (unexpected(bug) if bug is not None else refused)
+            failure = own or (bug_error(bug) if bug is not None else refused)
         except OSError as error:  # from a file that TLS needs; the SDK does not wrap it
             failure = errors.ServiceUnavailable(
                 f"the call failed: {reason_of(error)}.",
@@ -263,7 +263,7 @@ def _fields(body: Any, *, first_page: bool) -> Body:
     return {name: value for name, value in fields.items() if value != [] or meant}
 
 
-def _shaped(operation: str, body: object) -> dict[str, Any]:
+def _shape(operation: str, body: object) -> dict[str, Any]:
     if isinstance(body, dict):
         return body
     raise errors.ServiceUnavailable(
@@ -288,7 +288,7 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
             operation=operation,
             advice="Check the API host that is set in the environment.",
         )
-    reason = redacted(reason_of(error))
+    reason = redact(reason_of(error))
     if "header value" in reason:  # the text quotes it, and it may be an STS token
         reason = "the access key contains a character that cannot be sent"
     failure = errors.ServiceUnavailable(

@@ -119,12 +119,12 @@ def _install() -> None:
         for core in (DaraCore, TeaCore):
             if core not in _replaced:
                 _replaced[core] = core._get_session  # noqa: SLF001 - see above
-                core._get_session = staticmethod(_chosen(core._get_session))  # noqa: SLF001 - see above
+                core._get_session = staticmethod(_replacement(core._get_session))  # noqa: SLF001 - see above
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_is_of_others)  # adding it again has no effect
 
 
-def _chosen(original: Callable[..., Any]) -> Callable[..., Any]:
+def _replacement(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_session(*arguments: Any, **options: Any) -> Any:
         return _current.get() or original(*arguments, **options)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-def identified(operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def endpoint_reader(operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Return the reader of an answer about one endpoint.
 
     It raises `ServiceUnavailable` if the answer has no ID, since nothing could be done without it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.commands.fields import Request, matching, non_empty, option, seconds
+from tidb_pe_magic.commands.fields import Request, non_empty, option, pattern_rule, seconds
 from tidb_pe_magic.commands.requests.cloud import ClusterStep
 
 FORM_STEPS = ("cluster", "create", "connect")
@@ -47,12 +47,12 @@ class SandboxRequest(Request):
     flights: str | None = option(
         "rows of the flights table; default: all",
         metavar="N",
-        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+        parse=pattern_rule(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
     fleet: str | None = option(
         "number of additional clusters, named fleet-1 and so on, with two VPCs for them",
         metavar="N",
-        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+        parse=pattern_rule(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
     exclusive: tuple[str, ...] = option(
         "cluster, or a pattern such as 'fleet-*', with its own endpoint service and no user prefix; "

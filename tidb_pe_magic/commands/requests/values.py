@@ -10,29 +10,29 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from tidb_pe_magic.commands.fields import matching, non_empty, not_longer, text_up_to
+from tidb_pe_magic.commands.fields import non_empty, not_longer, pattern_rule, text_up_to
 from tidb_pe_magic.text import is_visible
 
-vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123")
-security_group_id = matching(r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123")
-endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123")
+vpc_id = pattern_rule(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123")
+security_group_id = pattern_rule(r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123")
+endpoint_id = pattern_rule(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123")
 # A region ID is a label in the host names of its APIs; a label has at most 63 characters (RFC 1035).
-region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
-alias_name = matching(
+region_id = pattern_rule(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
+alias_name = pattern_rule(
     r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
 )
 # EndpointName of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
-endpoint_name = matching(
+endpoint_name = pattern_rule(
     r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}",
     "2 to 128 letters, digits, hyphens or underscores, starting with a letter",
 )
-_zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
-_vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123")
+_zone_id = pattern_rule(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
+_vswitch_id = pattern_rule(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123")
 _host = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?"
 )
 _LARGEST_PORT = 65535
-sql_user_name = matching(
+sql_user_name = pattern_rule(
     r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", "a SQL user's name is letters, digits, underscores, dots, @ or hyphens"
 )
 

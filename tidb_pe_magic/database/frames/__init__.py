@@ -6,7 +6,7 @@ and without a Python object per value.
 
 from __future__ import annotations
 
-from tidb_pe_magic.database.frames.decimals import narrowed
+from tidb_pe_magic.database.frames.decimals import narrow_decimals
 from tidb_pe_magic.database.frames.pandas import (
     Decimals,
     Dtypes,
@@ -15,17 +15,17 @@ from tidb_pe_magic.database.frames.pandas import (
     to_pandas,
     unique_names,
 )
-from tidb_pe_magic.database.frames.result_stream import Reading, Rows, open_reading, read_rows
+from tidb_pe_magic.database.frames.result_stream import ResultStream, Rows, open_stream, read_rows
 
 __all__ = [
     "Decimals",
     "Dtypes",
     "FrameOptions",
     "Layout",
-    "Reading",
+    "ResultStream",
     "Rows",
-    "narrowed",
-    "open_reading",
+    "narrow_decimals",
+    "open_stream",
     "read_rows",
     "to_pandas",
     "unique_names",

@@ -12,7 +12,7 @@ from pymysql.protocol import EOFPacketWrapper, MysqlPacket, OKPacketWrapper
 
 from tidb_pe_magic.database.frames.batch import Batch
 from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
-from tidb_pe_magic.database.frames.failures import lost, malformed
+from tidb_pe_magic.database.frames.failures import connection_lost, protocol_error
 from tidb_pe_magic.database.frames.packets import PacketBuffer
 from tidb_pe_magic.database.frames.types import Column, column
 
@@ -92,11 +92,11 @@ class Answer:
         since = time.monotonic()
         while not self.ended:
             late = time.monotonic() - since >= self._interval
-            if late or self._buffer.full or self._buffer.ending:
+            if late or self._buffer.full or self._buffer.has_end:
                 heads = self._buffer.take()
                 if heads is not None:
                     return Batch(self._buffer.data, heads)
-                if self._buffer.ending:
+                if self._buffer.has_end:
                     self._end(self._packet())
                     continue
             self._receive()
@@ -114,9 +114,9 @@ class Answer:
         except TimeoutError:
             patience = self._driver.read_timeout
             if patience is not None and time.monotonic() - self._heard > patience:
-                raise lost(f"nothing came for {patience:g} s") from None
+                raise connection_lost(f"nothing came for {patience:g} s") from None
         except OSError as error:
-            raise lost(str(error)) from error
+            raise connection_lost(str(error)) from error
         else:
             self._heard = time.monotonic()
         self._on_bytes(self._buffer.received - before)
@@ -128,7 +128,7 @@ class Answer:
             if payload is None:
                 self._receive()
             elif not payload:
-                raise malformed("an empty packet")
+                raise protocol_error("an empty packet")
             elif payload[0] == _ERR:
                 self._fail(payload)
             else:
@@ -140,7 +140,7 @@ class Answer:
         definitions = [read_definition(self._packet(), encoding) for _ in range(count)]
         self.columns = tuple(column(each, self._declarations) for each in definitions)
         if not MysqlPacket(self._packet(), "").is_eof_packet():
-            raise malformed("no EOF after the columns' definitions")
+            raise protocol_error("no EOF after the columns' definitions")
 
     def _end(self, payload: bytes) -> None:
         packet = EOFPacketWrapper(MysqlPacket(payload, ""))
@@ -163,7 +163,7 @@ class Answer:
             self._ok(following)
             return
         if not self._buffer.empty:
-            raise malformed("more data than the answer was sent")
+            raise protocol_error("more data than the answer was sent")
         self.ended = True
 
     def _fail(self, payload: bytes) -> None:

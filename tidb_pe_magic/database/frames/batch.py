@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.database.frames.failures import malformed
+from tidb_pe_magic.database.frames.failures import protocol_error
 from tidb_pe_magic.database.frames.packets import HEADER
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Batch:
         try:
             return everywhere[positions]
         except IndexError:
-            raise malformed("a value reaches beyond its row") from None
+            raise protocol_error("a value reaches beyond its row") from None
 
     def lengths(self, positions: Offsets) -> tuple[Offsets, Offsets]:
         """Read a length-encoded integer at each position; return where its value starts, and its length."""
@@ -100,7 +100,7 @@ class Batch:
             InternalError: a value does.
         """
         if (stops > self.ends).any():
-            raise malformed("a value reaches beyond its row")
+            raise protocol_error("a value reaches beyond its row")
 
     def finish(self, positions: Offsets) -> None:
         """Check that all values have been read.
@@ -109,7 +109,7 @@ class Batch:
             InternalError: the rows do not match the columns' definitions.
         """
         if not np.array_equal(positions, self.ends):
-            raise malformed("a row does not end with its last value")
+            raise protocol_error("a row does not end with its last value")
 
     @cached_property
     def _even(self) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tidb_pe_magic.database.frames import calendar
 from tidb_pe_magic.database.frames.batch import Flags, array
 from tidb_pe_magic.database.frames.types import ColumnKind
-from tidb_pe_magic.database.frames.values import bits, converted
+from tidb_pe_magic.database.frames.values import bits, convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ class BinaryDecoder:
         after = start + length
         decode = _DECODERS.get(column.kind)
         if decode is None:
-            return converted(batch.values(start, length, present), column), after
+            return convert(batch.values(start, length, present), column), after
         batch.check(after)
         values, real = decode(batch, start, length)
         if real is not None:

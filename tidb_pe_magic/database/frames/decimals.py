@@ -34,12 +34,12 @@ _WORD = 8
 
 def fits_integers(column: pa.ChunkedArray) -> bool:
     """Whether the column has no decimals and all values are int64."""
-    return bool(column.type.scale == 0 and all(fits.all() for _, fits in _unscaled(column)))
+    return bool(column.type.scale == 0 and all(fits.all() for _, fits in _unscale(column)))
 
 
 def fits_floats(column: pa.ChunkedArray) -> bool:
     """Whether no value has more significant digits than a float64 reliably keeps."""
-    short = all(bool(fits.all() and (np.abs(low) < _SURE).all()) for low, fits in _unscaled(column))
+    short = all(bool(fits.all() and (np.abs(low) < _SURE).all()) for low, fits in _unscale(column))
     return short or all(_significant_digits(chunk) <= SURE_DIGITS for chunk in column.chunks)
 
 
@@ -47,7 +47,7 @@ def integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the values of a column for which `fits_integers` is true, as int64."""
     chunks = [
         pa.array(low, pa.int64(), mask=_mask(chunk))
-        for chunk, (low, _) in zip(column.chunks, _unscaled(column), strict=True)
+        for chunk, (low, _) in zip(column.chunks, _unscale(column), strict=True)
     ]
     return pa.chunked_array(chunks, pa.int64())
 
@@ -56,7 +56,7 @@ def floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the float64 that is nearest to each value."""
     scale = column.type.scale
     chunks = []
-    for chunk, (low, fits) in zip(column.chunks, _unscaled(column), strict=True):
+    for chunk, (low, fits) in zip(column.chunks, _unscale(column), strict=True):
         if scale <= _EXACT_POWER and fits.all() and (np.abs(low) < _EXACT_INTEGER).all():
             chunks.append(pa.array(low / 10.0**scale, pa.float64(), mask=_mask(chunk)))
         else:
@@ -64,16 +64,16 @@ def floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.float64())
 
 
-def narrowed(table: pa.Table) -> pa.Table:
+def narrow_decimals(table: pa.Table) -> pa.Table:
     """Return the table with the DECIMALs of expressions as decimal128 if all values fit."""
     for number, field in enumerate(table.schema):
         if pt.is_decimal256(field.type) and field.type.precision == WIDEST:
-            column = _narrowed(table.column(number))
+            column = _narrow_column(table.column(number))
             table = table.set_column(number, field.with_type(column.type), column)
     return table
 
 
-def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _narrow_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if column.type.scale > _DECIMAL128_DIGITS:
         return column
     try:
@@ -82,7 +82,7 @@ def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
 
 
-def _unscaled(column: pa.ChunkedArray) -> Iterator[tuple[_Integers, _Flags]]:
+def _unscale(column: pa.ChunkedArray) -> Iterator[tuple[_Integers, _Flags]]:
     """Yield, for each chunk, the values times 10**scale, and which of them fit int64; NULL is 0."""
     for chunk in column.chunks:
         words = np.frombuffer(chunk.buffers()[1], "<i8").reshape(-1, chunk.type.byte_width // _WORD)

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.database.frames.failures import malformed
+from tidb_pe_magic.database.frames.failures import protocol_error
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -83,7 +83,7 @@ def read_definition(payload: bytes, encoding: str) -> Definition:
             position += length
         charset, length, code, flags, decimals = _REST.unpack_from(payload, position)
     except (LookupError, struct.error):
-        raise malformed("a column's definition is invalid") from None
+        raise protocol_error("a column's definition is invalid") from None
     _, database, _, table, name, original = strings
     return Definition(name, database, table, original, charset, length, code, flags, decimals)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pymysql.err
 from pymysql.constants import SERVER_STATUS
 
-from tidb_pe_magic.database.frames.failures import lost
+from tidb_pe_magic.database.frames.failures import connection_lost
 from tidb_pe_magic.errors import InvalidRequest
 
 # The character sets that are compatible with Arrow's strings.
@@ -138,7 +138,7 @@ class Driver:
         """
         sock = self.connection._sock
         if sock is None:
-            raise lost("it was closed")
+            raise connection_lost("it was closed")
         count: int = sock.recv_into(memory)
         return count
 

@@ -6,12 +6,12 @@ from pymysql.constants import CR
 from pymysql.err import DataError, InternalError, OperationalError
 
 
-def lost(reason: str) -> OperationalError:
+def connection_lost(reason: str) -> OperationalError:
     """Return the error for a lost connection."""
     return OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({reason})")
 
 
-def malformed(reason: str) -> InternalError:
+def protocol_error(reason: str) -> InternalError:
     """Return the error for bytes that violate the protocol."""
     return InternalError(CR.CR_MALFORMED_PACKET, f"Malformed packet: {reason}")
 

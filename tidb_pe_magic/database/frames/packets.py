@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tidb_pe_magic.database.frames.failures import lost, malformed
+from tidb_pe_magic.database.frames.failures import connection_lost, protocol_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class PacketBuffer:
     @property
     def full(self) -> bool:
         """Whether to take the buffered packets before receiving more."""
-        return bool(self._heads) and self._size >= self._capacity and self._cramped
+        return bool(self._heads) and self._size >= self._capacity and self._is_almost_full
 
     @property
     def empty(self) -> bool:
@@ -76,7 +76,7 @@ class PacketBuffer:
         return self._first == self._filled
 
     @property
-    def ending(self) -> bool:
+    def has_end(self) -> bool:
         """Whether the complete packets include one that ends a result or a part of it."""
         return bool(self._endings)
 
@@ -85,7 +85,7 @@ class PacketBuffer:
         return max(self._least, min(self.received // _PIECES, _MOST))
 
     @property
-    def _cramped(self) -> bool:
+    def _is_almost_full(self) -> bool:
         return PADDING + self._size - self._filled < min(self._size, self._capacity) // 4
 
     def receive(self) -> None:
@@ -95,12 +95,12 @@ class PacketBuffer:
             OperationalError: the connection ended.
             InternalError: the bytes are not valid packets.
         """
-        if self._cramped:
+        if self._is_almost_full:
             self._make_room()
         with memoryview(self.data) as whole, whole[self._filled : PADDING + self._size] as free:
             count = self._receive(free)
         if count <= 0:
-            raise lost("the connection was closed in the middle of a result")
+            raise connection_lost("the connection was closed in the middle of a result")
         self.received += count
         self._filled += count
         self._scan()
@@ -147,7 +147,7 @@ class PacketBuffer:
         elif size > 2 * self._capacity >= 4 * used:
             size = self._capacity  # after a very large row
         if used >= size:
-            raise malformed("a row has more than 2 GB")
+            raise protocol_error("a row has more than 2 GB")
         shift, old = self._first - PADDING, self.data
         if size != self._size:
             self.data, self._size = bytearray(size + 2 * PADDING), size
@@ -179,8 +179,8 @@ class PacketBuffer:
         if not np.array_equal(numbers, (self._sequence + np.arange(len(heads))) & 0xFF):
             if numbers[0] == 0:
                 # The server's last message before it closes the connection.
-                raise lost("the server is shutting down")
-            raise malformed("a packet's sequence number is wrong")
+                raise connection_lost("the server is shutting down")
+            raise protocol_error("a packet's sequence number is wrong")
 
     def _accept(self, heads: Offsets, lengths: Offsets, end: int) -> None:
         first = np.frombuffer(self.data, np.uint8)[heads + HEADER]
@@ -222,9 +222,9 @@ class PacketBuffer:
             count = count if alike.all() else int(alike.argmin())
             if count >= _ALIKE:
                 return first + stride * np.arange(count, dtype=np.int64), first + stride * count
-        return self._followed()
+        return self._follow()
 
-    def _followed(self) -> tuple[Offsets, int]:
+    def _follow(self) -> tuple[Offsets, int]:
         """Follow each header; the only loop over rows, so it does as little as possible."""
         data, position, filled = self.data, self._position, self._filled
         last, short = filled - HEADER, _SHORT_LENGTH

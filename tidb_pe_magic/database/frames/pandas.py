@@ -30,7 +30,7 @@ _MICROSECONDS = pa.timestamp("us")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _PandasType:
     """The target type of a column.
 
     Attributes:
@@ -68,7 +68,7 @@ class Layout:
         names: of the columns; a repeated name gets a number, as in jupysql's frames.
     """
 
-    def __init__(self, schema: pa.Schema, places: Sequence[_Place], dtypes: Dtypes) -> None:
+    def __init__(self, schema: pa.Schema, places: Sequence[_PandasType], dtypes: Dtypes) -> None:
         """Use `of` or `declared` instead."""
         self._source = schema
         self._places = places
@@ -80,7 +80,7 @@ class Layout:
     def of(cls, table: pa.Table, dtypes: Dtypes, decimals: Decimals) -> Layout:
         """Return the layout for these rows, which preserves every value unless `decimals` is float."""
         places = [
-            _place(field.type, column, dtypes, decimals)
+            _choose_type(field.type, column, dtypes, decimals)
             for field, column in zip(table.schema, table.columns, strict=True)
         ]
         return cls(table.schema, places, dtypes)
@@ -88,7 +88,7 @@ class Layout:
     @classmethod
     def declared(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
         """Return the layout for any rows of these types: all parts of a result get the same one."""
-        return cls(schema, [_place(field.type, None, dtypes, decimals) for field in schema], dtypes)
+        return cls(schema, [_choose_type(field.type, None, dtypes, decimals) for field in schema], dtypes)
 
     def with_decimals_of(self, other: Layout) -> Layout:
         """Return this layout with the other one's DECIMAL types."""
@@ -181,54 +181,58 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _place(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals) -> _Place:
+def _choose_type(
+    kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals
+) -> _PandasType:
     """Return the type of a column; without a column, a type for any values of this Arrow type."""
     if pt.is_decimal(kind):
         return _decimal(kind, column, dtypes, decimals)
     if dtypes == "arrow":
-        return _Place(kind, pd.ArrowDtype(kind))
+        return _PandasType(kind, pd.ArrowDtype(kind))
     nullable = dtypes == "numpy_nullable"
     if pt.is_integer(kind):
         return _integer(kind, column, nullable=nullable)
     if pt.is_floating(kind):
-        return _FLOAT64 if nullable else _Place(pa.float64(), name="float64")
+        return _FLOAT64 if nullable else _PandasType(pa.float64(), name="float64")
     if pt.is_string(kind):
         return _string(kind, nullable=nullable)
     if pt.is_date(kind) or pt.is_timestamp(kind):
-        return _Place(_MICROSECONDS, name="datetime64[us]")
+        return _PandasType(_MICROSECONDS, name="datetime64[us]")
     if pt.is_duration(kind):
-        return _Place(kind, name="timedelta64[us]")
-    return _Place(kind, pd.ArrowDtype(kind), f"{kind}[pyarrow]") if nullable else _Place(kind)
+        return _PandasType(kind, name="timedelta64[us]")
+    return _PandasType(kind, pd.ArrowDtype(kind), f"{kind}[pyarrow]") if nullable else _PandasType(kind)
 
 
-_INT64 = _Place(pa.int64(), pd.Int64Dtype(), "Int64")
-_FLOAT64 = _Place(pa.float64(), pd.Float64Dtype(), "Float64")
+_INT64 = _PandasType(pa.int64(), pd.Int64Dtype(), "Int64")
+_FLOAT64 = _PandasType(pa.float64(), pd.Float64Dtype(), "Float64")
 
 
-def _integer(kind: pa.DataType, column: pa.ChunkedArray | None, *, nullable: bool) -> _Place:
+def _integer(kind: pa.DataType, column: pa.ChunkedArray | None, *, nullable: bool) -> _PandasType:
     if pt.is_uint64(kind) and (column is None or (pc.max(column).as_py() or 0) > _MOST_INT64):
-        return _Place(kind, pd.UInt64Dtype(), "UInt64")
+        return _PandasType(kind, pd.UInt64Dtype(), "UInt64")
     if nullable or column is None or column.null_count:
         return _INT64
-    return _Place(pa.int64(), name="int64")
+    return _PandasType(pa.int64(), name="int64")
 
 
-def _string(kind: pa.DataType, *, nullable: bool) -> _Place:
+def _string(kind: pa.DataType, *, nullable: bool) -> _PandasType:
     # The default storage depends on an option, which packages may set in one process and not in another.
     if nullable:
-        return _Place(kind, pd.StringDtype("pyarrow"), "string")
-    return _Place(kind, pd.StringDtype("pyarrow", na_value=np.nan), "str") if _STR else _Place(kind)
+        return _PandasType(kind, pd.StringDtype("pyarrow"), "string")
+    return _PandasType(kind, pd.StringDtype("pyarrow", na_value=np.nan), "str") if _STR else _PandasType(kind)
 
 
-def _decimal(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals) -> _Place:
+def _decimal(
+    kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals
+) -> _PandasType:
     as_float = {
-        "pandas": _Place(pa.float64(), name="float64"),
+        "pandas": _PandasType(pa.float64(), name="float64"),
         "numpy_nullable": _FLOAT64,
-        "arrow": _Place(pa.float64(), pd.ArrowDtype(pa.float64())),
+        "arrow": _PandasType(pa.float64(), pd.ArrowDtype(pa.float64())),
     }[dtypes]
     if decimals == "float":
         return as_float
-    exact = _Place(kind, pd.ArrowDtype(kind))
+    exact = _PandasType(kind, pd.ArrowDtype(kind))
     if dtypes == "arrow" or decimals == "exact":
         return exact
     if column is None:
@@ -239,7 +243,7 @@ def _decimal(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, 
         as_floats = not as_integers and decimal_columns.fits_floats(column)
     if as_integers:
         return _INT64
-    return as_float if as_floats else _Place(kind, exact.dtype, exact=True)
+    return as_float if as_floats else _PandasType(kind, exact.dtype, exact=True)
 
 
 def _pandas_type(kind: pa.DataType) -> str:

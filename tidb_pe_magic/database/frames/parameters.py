@@ -33,7 +33,7 @@ def bind(params: Sequence[object], encoding: str) -> bytes:
     nulls = bytearray((len(params) + 7) // 8)
     types, values = bytearray(), bytearray()
     for index, param in enumerate(params):
-        kind, flag, value = _bound(param, encoding, index)
+        kind, flag, value = _bind(param, encoding, index)
         if kind == FIELD_TYPE.NULL:
             nulls[index // 8] |= 1 << index % 8
         types += bytes((kind, flag))
@@ -55,7 +55,7 @@ def literals(params: Sequence[object], quote: Callable[[str], str]) -> list[str]
 
 
 def _literal(param: object, index: int, quote: Callable[[str], str]) -> str:
-    kind, _, _ = _bound(param, "utf-8", index)
+    kind, _, _ = _bind(param, "utf-8", index)
     if param is None:
         return "NULL"
     if isinstance(param, str):
@@ -64,17 +64,17 @@ def _literal(param: object, index: int, quote: Callable[[str], str]) -> str:
         # Without the cast it would be treated as a number next to numbers.
         return f"CAST(X'{bytes(param).hex()}' AS BINARY)"
     if kind == FIELD_TYPE.DOUBLE:
-        return _signed(f"{float(cast('Real', param))!r}", exponent="e0")
+        return _with_sign(f"{float(cast('Real', param))!r}", exponent="e0")
     if isinstance(param, Decimal):
         # The decimal point makes a whole number a DECIMAL, too.
         text = f"{param:f}"
-        return _signed(text if "." in text else f"{text}.")
+        return _with_sign(text if "." in text else f"{text}.")
     if isinstance(param, Integral):
-        return _signed(str(int(param)))
+        return _with_sign(str(int(param)))
     return _moment(param)
 
 
-def _signed(number: str, *, exponent: str = "") -> str:
+def _with_sign(number: str, *, exponent: str = "") -> str:
     text = number if "e" in number else number + exponent
     return f"({text})" if text.startswith("-") else text
 
@@ -91,7 +91,7 @@ def _moment(param: object) -> str:
     return f"TIME'{sign}{hours:02}:{minutes % 60:02}:{seconds:02}.{abs(span).microseconds:06}'"
 
 
-def _bound(param: object, encoding: str, index: int) -> Bound:
+def _bind(param: object, encoding: str, index: int) -> Bound:
     if param is None:
         return FIELD_TYPE.NULL, 0, b""
     if isinstance(param, str):

@@ -32,7 +32,7 @@ _NOT_PREPARED = frozenset(
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStatement:
     """A statement that is prepared on the server.
 
     Attributes:
@@ -75,7 +75,7 @@ class Prepared:
         return head + (bind(params, encoding) if params else b"")
 
 
-def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | None:
+def prepare(driver: Driver, sql: str, declarations: Declarations) -> PreparedStatement | None:
     """Prepare a statement on the server; return None if the server cannot prepare it.
 
     Raises:
@@ -94,10 +94,10 @@ def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | 
     _definitions(driver, markers)
     definitions = _definitions(driver, columns)
     found = tuple(column(each, declarations) for each in definitions)
-    return Prepared(number, markers, found, definitions)
+    return PreparedStatement(number, markers, found, definitions)
 
 
-def close(driver: Driver, prepared: Prepared) -> None:
+def close(driver: Driver, prepared: PreparedStatement) -> None:
     """Close the statement on the server, which does not answer."""
     driver.send(COMMAND.COM_STMT_CLOSE, struct.pack("<I", prepared.number))
 

@@ -15,10 +15,10 @@ from tidb_pe_magic.database.frames import prepared_statement, statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.calendar import ZeroDates
-from tidb_pe_magic.database.frames.decimals import narrowed
+from tidb_pe_magic.database.frames.decimals import narrow_decimals
 from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
-from tidb_pe_magic.database.frames.failures import malformed
+from tidb_pe_magic.database.frames.failures import protocol_error
 from tidb_pe_magic.database.frames.parameters import literals
 from tidb_pe_magic.database.frames.rows import CursorAnswer
 from tidb_pe_magic.database.frames.scalars import plain
@@ -37,7 +37,7 @@ _BATCH_BYTES = 1 << 20
 _INTERVAL = 0.5
 
 
-class Reading:
+class ResultStream:
     """A result that is being read; a context manager.
 
     Attributes:
@@ -48,12 +48,12 @@ class Reading:
     """
 
     def __init__(self, connection: Any, on_bytes: Callable[[int], None] | None) -> None:
-        """Use `open_reading`."""
+        """Use `open_stream`."""
         self._driver = Driver(connection)
         self._on_bytes = on_bytes
         self._zero_dates = ZeroDates()
         self._answer: Answer | CursorAnswer | None = None
-        self._prepared: prepared_statement.Prepared | None = None
+        self._prepared: prepared_statement.PreparedStatement | None = None
         self._arrays: Iterator[list[pa.Array]] = iter(())
         self._begun = self._closed = False
         self.schema = pa.schema([])
@@ -118,11 +118,11 @@ class Reading:
     def _run(self, text: str, params: Sequence[object], *, capacity: int, interval: float) -> None:
         """Send the statement and read its columns, using the best protocol that the server supports."""
         driver = self._driver
-        parsed = statement.read(text, backslash_escapes=driver.backslash_escapes)
+        parsed = statement.parse(text, backslash_escapes=driver.backslash_escapes)
         names = statement.tables(parsed, backslash_escapes=driver.backslash_escapes)
         declarations = Declarations(names, counts_sign=driver.counts_sign)
         if not driver.utf8:
-            self._run_with_cursor(self._filled(parsed, params), declarations)
+            self._run_with_cursor(self._fill(parsed, params), declarations)
             return
         if params or parsed.selects:
             parsed, params = self._prepare(parsed, params, declarations)
@@ -132,7 +132,7 @@ class Reading:
             payload = self._prepared.execution(params, driver.encoding)
         else:
             command, decoder = COMMAND.COM_QUERY, TextDecoder
-            payload = self._filled(parsed, params).encode(driver.encoding)
+            payload = self._fill(parsed, params).encode(driver.encoding)
         answer = Answer(
             driver, on_bytes=self._count, capacity=capacity, interval=interval, declarations=declarations
         )
@@ -158,16 +158,16 @@ class Reading:
         if self._prepared is None or self._prepared.settled:
             return parsed, params
         self._prepared.check(params)
-        filled = Statement(self._filled(parsed, params), parsed.selects, ())
+        filled = Statement(self._fill(parsed, params), parsed.selects, ())
         prepared_statement.close(driver, self._prepared)
         self._prepared = None
         self._prepared = prepared_statement.prepare(driver, filled.sql, declarations)
         return filled, ()
 
-    def _filled(self, parsed: Statement, params: Sequence[object]) -> str:
+    def _fill(self, parsed: Statement, params: Sequence[object]) -> str:
         return parsed.filled(literals(params, self._driver.literal))
 
-    def _binary(self, statement: prepared_statement.Prepared) -> bool:
+    def _binary(self, statement: prepared_statement.PreparedStatement) -> bool:
         """Choose the protocol that truncates no value of the result.
 
         The binary form truncates an integer whose expression was declared too narrow; text has all its
@@ -224,21 +224,21 @@ def read_rows(
     Args:
         connection: PyMySQL's, open, with no result unread.
         sql: one statement; its parameters are question marks.
-        params: as for `open_reading`.
-        on_bytes: as for `open_reading`.
+        params: as for `open_stream`.
+        on_bytes: as for `open_stream`.
         on_batch: called with each new batch of rows; an exception ends the reading.
 
     Raises:
         InvalidRequest: no statement, more than one, or parameters that do not match it.
         MySQLError: the server refuses the statement, or the connection is lost.
     """
-    with open_reading(connection, sql, params, on_bytes=on_bytes) as reading:
+    with open_stream(connection, sql, params, on_bytes=on_bytes) as reading:
         batches = []
         for batch in reading:
             if on_batch is not None:
                 on_batch(batch)
             batches.append(batch)
-        table = narrowed(pa.Table.from_batches(batches, reading.schema))
+        table = narrow_decimals(pa.Table.from_batches(batches, reading.schema))
         return Rows(table, reading.affected_rows, reading.bytes, dict(reading.zero_dates))
 
 
@@ -249,10 +249,10 @@ def _check(prepared: Sequence[Column], executed: Sequence[Column]) -> None:
         InternalError: a table or a view was changed in between.
     """
     if any(column.narrow for column in executed) and not any(column.narrow for column in prepared):
-        raise malformed("the columns changed while the statement was being prepared; run it again")
+        raise protocol_error("the columns changed while the statement was being prepared; run it again")
 
 
-def open_reading(  # noqa: PLR0913 - the arguments after the parameters have defaults
+def open_stream(  # noqa: PLR0913 - the arguments after the parameters have defaults
     connection: Connection[Any],
     sql: str,
     params: Sequence[object] = (),
@@ -260,7 +260,7 @@ def open_reading(  # noqa: PLR0913 - the arguments after the parameters have def
     on_bytes: Callable[[int], None] | None = None,
     batch_bytes: int = _BATCH_BYTES,
     interval: float = _INTERVAL,
-) -> Reading:
+) -> ResultStream:
     """Run one statement, and return its result for reading.
 
     SELECT, WITH, TABLE and VALUES, and statements with parameters, run as prepared statements, whose values
@@ -282,7 +282,7 @@ def open_reading(  # noqa: PLR0913 - the arguments after the parameters have def
         MySQLError: the server refuses the statement, or the connection is lost.
     """
     values = [plain(param, "params", f"number {number}") for number, param in enumerate(params, 1)]
-    reading = Reading(connection, on_bytes)
+    reading = ResultStream(connection, on_bytes)
     try:
         reading._run(sql, values, capacity=batch_bytes, interval=interval)  # noqa: SLF001 - its own class
     except BaseException:

@@ -47,7 +47,7 @@ def plain(value: object, field: str, subject: str = "") -> Plain:
     Raises:
         InvalidRequest: SQL has no value for it, or only a different one.
     """
-    value = _unwrapped(value)
+    value = _unwrap(value)
     if value is None:
         return None
     try:
@@ -60,7 +60,7 @@ def plain(value: object, field: str, subject: str = "") -> Plain:
     raise InvalidRequest(field, reason.strip(), advice=_BIND)
 
 
-def _unwrapped(value: object) -> object:
+def _unwrap(value: object) -> object:
     """Take the value out of a container of exactly one; a missing value is None."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
@@ -101,7 +101,7 @@ def _text(value: str) -> str:
 
 def _datetime(value: dt.datetime) -> dt.datetime:
     if value.tzinfo is not None:
-        raise _zoned()
+        raise _zone_error()
     if isinstance(value, pd.Timestamp):
         if value.nanosecond:
             raise _too_fine(value)
@@ -115,7 +115,7 @@ def _date(value: dt.date) -> dt.date:
 
 def _time(value: dt.time) -> dt.time:
     if value.tzinfo is not None:
-        raise _zoned()
+        raise _zone_error()
     return value.replace(fold=0)
 
 
@@ -149,7 +149,7 @@ def _numpy_time(value: Any) -> dt.datetime | dt.date | dt.timedelta:
     raise _NoValueError(f"is {value!r}, for which SQL has no value.", _BIND)
 
 
-def _zoned() -> _NoValueError:
+def _zone_error() -> _NoValueError:
     return _NoValueError(
         "has a time zone, which SQL's dates and times do not have.",
         "Convert it to the session's time zone, and remove the time zone: "

@@ -67,7 +67,7 @@ def check_number(given: int, markers: int) -> None:
         raise InvalidRequest("params", f"{given} given, but the statement has {markers} markers (?).")
 
 
-def read(sql: str, *, backslash_escapes: bool = True) -> Statement:
+def parse(sql: str, *, backslash_escapes: bool = True) -> Statement:
     """Parse a statement.
 
     Raises:

@@ -13,7 +13,7 @@ from tidb_pe_magic.database.frames import calendar
 from tidb_pe_magic.database.frames.batch import NULL, Flags, array
 from tidb_pe_magic.database.frames.failures import unfit
 from tidb_pe_magic.database.frames.types import ColumnKind
-from tidb_pe_magic.database.frames.values import bits, converted
+from tidb_pe_magic.database.frames.values import bits, convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class TextDecoder:
             return _times(batch.values(start, length, present).cast(pa.string()), column)
         decode = _DECODERS.get(column.kind)
         if decode is None:
-            return converted(batch.values(start, length, present), column)
+            return convert(batch.values(start, length, present), column)
         some = length if present is None else length[present]
         if len(some) and not _DATE <= int(some.min()) <= int(some.max()) <= _LONGEST_DATETIME:
             raise unfit(column.name, "a date in an unknown format")

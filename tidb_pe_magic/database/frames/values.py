@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidb_pe_magic.database.frames.batch import POOL
-from tidb_pe_magic.database.frames.failures import malformed, unfit
+from tidb_pe_magic.database.frames.failures import protocol_error, unfit
 from tidb_pe_magic.database.frames.types import ColumnKind
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _REASONS = {
 _LOWEST = np.array([(1 << 8 * length) - 1 for length in range(_BIT_BYTES + 1)], np.uint64)
 
 
-def converted(strings: pa.Array, column: Column) -> pa.Array:
+def convert(strings: pa.Array, column: Column) -> pa.Array:
     """Return the strings as the column's type: text checked to be UTF-8, numbers parsed.
 
     Raises:
@@ -41,6 +41,6 @@ def converted(strings: pa.Array, column: Column) -> pa.Array:
 def bits(batch: Batch, starts: Offsets, lengths: Offsets) -> npt.NDArray[Any]:
     """Return BIT values, which are sent as bytes, the highest first."""
     if int(lengths.max()) > _BIT_BYTES:
-        raise malformed("a BIT value of more than 64 bits")
+        raise protocol_error("a BIT value of more than 64 bits")
     last = batch.load(">u8", starts + lengths - _BIT_BYTES)
     return last.astype(np.uint64) & _LOWEST[lengths]

@@ -102,11 +102,11 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         if with_:
             query = self._resolve_cte(query, with_)
         if parameters:
-            _warn_of_quoted(query, parameters)
+            _warn_about_quotes(query, parameters)
         typed = _typed_variables()
         variables = parameters or typed or self._config.shell.user_ns
         params = None if parameters == {} else with_variables(query, None, variables)
-        bound = BoundStatement(sql=query) if params is None else BoundStatement(**_bound(query, params))
+        bound = BoundStatement(sql=query) if params is None else BoundStatement(**_bind(query, params))
         shown = typed is not None and self._config.feedback > 0
         framed = typed is not None and self._config.autopandas
         table, frame = self._statements.run(bound, shown=shown, framed=framed)
@@ -138,7 +138,7 @@ def _run_statements(
     return run_statements(connection, text, config, parameters=parameters)
 
 
-def _bound(query: str, params: Any) -> dict[str, Any]:
+def _bind(query: str, params: Any) -> dict[str, Any]:
     sql, values = bind(query, params)
     return {"sql": sql, "params": values}
 
@@ -158,7 +158,7 @@ def _typed_variables() -> Mapping[str, Any] | None:
     return None
 
 
-def _warn_of_quoted(query: str, parameters: Mapping[str, Any]) -> None:
+def _warn_about_quotes(query: str, parameters: Mapping[str, Any]) -> None:
     """Warn, as jupysql does, about parameter names in quotes, which are text."""
     _, quoted = escape_string_literals_with_colon_prefix(query)
     if names := sorted(set(quoted) & set(parameters)):

@@ -100,12 +100,12 @@ def register(
     _registered[alias] = engine
     # Registered after jupysql's own hook, and so called before it: that one tries to display something when
     # IPython is exiting and cannot.
-    atexit.unregister(_close_registered)
-    atexit.register(_close_registered)
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
     return framed and autopandas.turn_on(magic, alias)
 
 
-def _close_registered() -> None:
+def _close_all() -> None:
     for alias, engine in list(_registered.items()):
         unregister(alias, engine)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, first_true, refuse
-from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm
+from tidb_pe_magic.database.loading.literals import LiteralColumn, LiteralForm
 from tidb_pe_magic.database.loading.numbers import INTEGER_BITS, decimal_rule, float_rule, integer_rule
 from tidb_pe_magic.database.loading.texts import (
     BLOB_BYTES,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetColumn
 
 
-def bound(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def convert(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     """Return the column in the form for a column of the table.
 
     Raises:
@@ -43,7 +43,7 @@ def bound(column: SourceColumn, target: TargetColumn) -> BoundColumn:
         )
     family = _FAMILIES.get(target.base)
     if column.kind is SourceKind.NOTHING:
-        return BoundColumn(name=target.name, values=column.values.cast(pa.int8()), form=LiteralForm.DIGITS)
+        return LiteralColumn(name=target.name, values=column.values.cast(pa.int8()), form=LiteralForm.DIGITS)
     if column.texts is not None and family is text_rule:
         column = SourceColumn(name=column.name, kind=SourceKind.TEXT, values=column.texts)
     rule = family(column.kind) if family else None
@@ -53,7 +53,7 @@ def bound(column: SourceColumn, target: TargetColumn) -> BoundColumn:
             f"the frame has {column.kind}, and the table's column is {target.type.upper()}.",
             advice=f"Convert it first, as with frame[{column.name!r}].astype(…)",
         )
-    found: BoundColumn = rule(column, target)
+    found: LiteralColumn = rule(column, target)
     return found
 
 

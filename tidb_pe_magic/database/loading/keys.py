@@ -107,10 +107,10 @@ def _comparable(column: SourceColumn, target: TargetColumn) -> Any:
         # These are also compared without trailing spaces.
         return pc.utf8_rtrim(column.values, " ")
     return pa.chunked_array(
-        [pa.array([_folded(text) for text in column.values.to_pylist()], pa.large_string())]
+        [pa.array([_fold_case(text) for text in column.values.to_pylist()], pa.large_string())]
     )
 
 
-def _folded(text: str) -> str:
+def _fold_case(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(each for each in plain if not unicodedata.combining(each)).rstrip()

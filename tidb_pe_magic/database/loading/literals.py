@@ -25,7 +25,7 @@ class LiteralForm(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoundColumn:
+class LiteralColumn:
     """A column in the form in which it is sent: numbers, text, bytes or times, and their SQL notation."""
 
     name: str
@@ -33,19 +33,19 @@ class BoundColumn:
     form: LiteralForm
 
 
-def bound(target: TargetColumn, values: Any, form: LiteralForm) -> BoundColumn:
+def literal_column(target: TargetColumn, values: Any, form: LiteralForm) -> LiteralColumn:
     """Convert values to the form for a column of the table."""
-    return BoundColumn(name=target.name, values=values, form=form)
+    return LiteralColumn(name=target.name, values=values, form=form)
 
 
 def refuse_where(column: SourceColumn, bad: Any, reason: str, advice: str = "") -> None:
     """Reject the first row in which the Arrow mask is true, with its value."""
     if pc.any(bad).as_py():
         row = first_true(bad)
-        refuse(column.name, f"{_shown(column, row)} {reason}", row=row, advice=advice)
+        refuse(column.name, f"{_display(column, row)} {reason}", row=row, advice=advice)
 
 
-def _shown(column: SourceColumn, row: int) -> str:
+def _display(column: SourceColumn, row: int) -> str:
     value = column.values[row].as_py()
     if column.kind is SourceKind.TIME:
         return f"{value / 1e6:g} seconds"

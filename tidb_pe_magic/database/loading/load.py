@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database.loading import side_tables
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
-from tidb_pe_magic.database.loading.conversion import bound
+from tidb_pe_magic.database.loading.conversion import convert
 from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
 from tidb_pe_magic.database.loading.sender import Ledger, Sender
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import (
     create_statement,
-    created,
-    described,
+    describe,
     is_view,
-    left_beside,
-    referring,
+    leftover_tables,
+    new_table,
+    referencing_table,
 )
-from tidb_pe_magic.database.loading.task import Loaded, LoadTask
-from tidb_pe_magic.database.queries.failures import translated
-from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.database.loading.task import LoadOutcome, LoadTask
+from tidb_pe_magic.database.queries.failures import driver_errors
+from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.errors import (
     ConnectionFailed,
     InvalidRequest,
@@ -42,17 +42,17 @@ _TABLE = "--table"
 
 
 @dataclass(frozen=True)
-class _Surroundings:
+class _ServerState:
     """Facts from the server: the table, the maximum length of a statement, and what earlier loads left."""
 
     table: TargetTable | None
     packet: int
     left: tuple[TableName, ...] = ()
     view: bool = False
-    referring: str = ""
+    referencing: str = ""
 
 
-def load(task: LoadTask) -> Loaded:
+def load(task: LoadTask) -> LoadOutcome:
     """Load a frame.
 
     A new table is created completely or not at all: the rows go into a temporary table, which is renamed at
@@ -64,13 +64,13 @@ def load(task: LoadTask) -> Loaded:
         LoadFailed: the error says which rows are committed.
         ConnectionFailed: the server did not answer; nothing was sent.
     """
-    around = _look(task)
+    around = _read_state(task)
     if around.left:
         task.note(_leftovers(task.name, around.left))
     _refuse_table(task, around)
     if around.table is not None and task.if_exists == "append":
         return _append(task, around.table, around)
-    table = created(task.name, task.source.columns, task.keys)
+    table = new_table(task.name, task.source.columns, task.keys)
     if task.if_exists == "append":
         _bound_writer(task, table, around)  # reject values that do not fit before the table is created
         statement = create_statement(table)
@@ -83,20 +83,20 @@ def load(task: LoadTask) -> Loaded:
 # Looking
 
 
-def _look(task: LoadTask) -> _Surroundings:
+def _read_state(task: LoadTask) -> _ServerState:
     flight = InFlight(task.engine, statement="SHOW")
 
-    def look() -> _Surroundings:
-        with flight.dedicated() as session, translated():
-            table = described(session, task.name)
+    def look() -> _ServerState:
+        with flight.own_session() as session, driver_errors():
+            table = describe(session, task.name)
             packet = int(_value(session, "SELECT @@max_allowed_packet"))
-            left = left_beside(session, task.name)
+            left = leftover_tables(session, task.name)
             if table is None:
-                return _Surroundings(None, packet, left)
+                return _ServerState(None, packet, left)
             view = is_view(session, task.name)
-            return _Surroundings(table, packet, left, view, referring(session, task.name))
+            return _ServerState(table, packet, left, view, referencing_table(session, task.name))
 
-    (found,) = attended([look], flight, cancel=task.cancel, tell=_nothing)
+    (found,) = run_interruptibly([look], flight, cancel=task.cancel, tell=_nothing)
     return found
 
 
@@ -112,7 +112,7 @@ def _value(session: Any, sql: str) -> Any:
         return cursor.fetchone()[0]
 
 
-def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
+def _refuse_table(task: LoadTask, around: _ServerState) -> None:
     """Reject a table that is in the way."""
     if around.table is None:
         return
@@ -124,10 +124,10 @@ def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
         )
     if around.view:
         raise InvalidRequest(_TABLE, f"{task.name} is a view.", advice="Use the table behind it.")
-    if task.if_exists == "replace" and around.referring:
+    if task.if_exists == "replace" and around.referencing:
         raise InvalidRequest(
             _TABLE,
-            f"{task.name} cannot be replaced: a foreign key of {around.referring} refers to it.",
+            f"{task.name} cannot be replaced: a foreign key of {around.referencing} refers to it.",
             advice="DELETE FROM it, then load with --if-exists append.",
         )
 
@@ -135,11 +135,11 @@ def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
 # Binding
 
 
-def _bound_writer(task: LoadTask, table: TargetTable, around: _Surroundings) -> tuple[InsertWriter, str]:
+def _bound_writer(task: LoadTask, table: TargetTable, around: _ServerState) -> tuple[InsertWriter, str]:
     """Return the writer of the rows, and the time zone of its sessions; empty for the server's own."""
     source = task.source
     _refuse_columns(source, table)
-    columns = [bound(column, table.columns[column.name.casefold()]) for column in source.columns]
+    columns = [convert(column, table.columns[column.name.casefold()]) for column in source.columns]
     keys = unique_key(table, task.keys, source) if task.keys else frozenset()
     if keys:
         refuse_doubles(source, table, keys)
@@ -183,7 +183,7 @@ def _zone(source: FrameSource, table: TargetTable) -> str:
     return "+00:00" if moments else ""
 
 
-def _tell_of_zones(task: LoadTask, table: TargetTable) -> None:
+def _note_time_zones(task: LoadTask, table: TargetTable) -> None:
     names = [
         column.name
         for column in task.source.columns
@@ -196,20 +196,20 @@ def _tell_of_zones(task: LoadTask, table: TargetTable) -> None:
 # Sending
 
 
-def _append(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
+def _append(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutcome:
     writer, zone = _bound_writer(task, table, around)
     pieces = writer.pieces()
-    _tell_of_zones(task, table)
+    _note_time_zones(task, table)
     ledger, failure = _send(task, writer, pieces, zone)
     if failure is None:
-        return Loaded(rows=ledger.rows, bytes=ledger.bytes)
-    left = _merged(set(pieces) - ledger.committed - ledger.in_doubt)
+        return LoadOutcome(rows=ledger.rows, bytes=ledger.bytes)
+    left = _merge(set(pieces) - ledger.committed - ledger.in_doubt)
     raise LoadFailed(
         str(task.name),
         failure,
         committed=ledger.rows,
         total=task.source.rows,
-        in_doubt=_merged(ledger.in_doubt),
+        in_doubt=_merge(ledger.in_doubt),
         left=left,
         repeatable=bool(task.keys),
         stopped=isinstance(failure, QueryCancelled),
@@ -225,7 +225,7 @@ def _send(
     return sender.ledger, failure
 
 
-def _merged(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
+def _merge(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
     """Return the ranges of rows of the pieces; each end is exclusive."""
     merged: list[tuple[int, int]] = []
     for piece in sorted(pieces, key=lambda each: each.start):
@@ -239,30 +239,30 @@ def _merged(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
 # Making a table
 
 
-def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
+def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutcome:
     """Fill a temporary table, and rename it."""
-    side = replace(table, name=task.name.beside(f"load_{secrets.token_hex(4)}"))
+    side = replace(table, name=task.name.temporary(f"load_{secrets.token_hex(4)}"))
     writer, zone = _bound_writer(task, side, around)
     pieces = writer.pieces()
     task.show(create_statement(table))
-    _tell_of_zones(task, table)
+    _note_time_zones(task, table)
     try:
         side_tables.define(task, create_statement(side))
     except (ConnectionFailed, QueryCancelled) as unanswered:
         # It may have been created anyway.
-        raise side_tables.nothing_loaded(task, side.name, unanswered) from None
+        raise side_tables.load_failure(task, side.name, unanswered) from None
     try:
         ledger, failure = _send(task, writer, pieces, zone)
     except BaseException:
-        side_tables.cleared(task, side.name)
+        side_tables.drop(task, side.name)
         raise
     if failure is not None:
-        raise side_tables.nothing_loaded(task, side.name, failure)
-    old = task.name.beside(f"old_{secrets.token_hex(4)}") if around.table is not None else None
+        raise side_tables.load_failure(task, side.name, failure)
+    old = task.name.temporary(f"old_{secrets.token_hex(4)}") if around.table is not None else None
     side_tables.rename(task, side.name, old)
-    if old is not None and not side_tables.cleared(task, old):
+    if old is not None and not side_tables.drop(task, old):
         task.note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")
-    return Loaded(
+    return LoadOutcome(
         rows=ledger.rows,
         bytes=ledger.bytes,
         created=create_statement(table),

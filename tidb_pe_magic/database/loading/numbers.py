@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, recast, refuse
-from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm, bound, refuse_where
+from tidb_pe_magic.database.loading.literals import LiteralColumn, LiteralForm, literal_column, refuse_where
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetColumn
@@ -49,11 +49,11 @@ def integer_rule(kind: SourceKind) -> Any:
     }.get(kind)
 
 
-def _booleans(column: SourceColumn, target: TargetColumn) -> BoundColumn:
-    return bound(target, column.values.cast(pa.int8()), LiteralForm.DIGITS)
+def _booleans(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
+    return literal_column(target, column.values.cast(pa.int8()), LiteralForm.DIGITS)
 
 
-def _whole(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _whole(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     if column.kind is SourceKind.BOOLEAN:
         column = SourceColumn(name=column.name, kind=SourceKind.INTEGER, values=column.values.cast(pa.int8()))
     low, high = _range(target)
@@ -70,10 +70,10 @@ def _whole(column: SourceColumn, target: TargetColumn) -> BoundColumn:
             f"{column.values[row].as_py()} is out of range: {target.type.upper()} holds {low} to {high}.",
             row=row,
         )
-    return bound(target, column.values, LiteralForm.DIGITS)
+    return literal_column(target, column.values, LiteralForm.DIGITS)
 
 
-def _whole_floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _whole_floats(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     fraction = pc.not_equal(pc.floor(column.values), column.values)
     refuse_where(column, fraction, f"is not a whole number, and the table's column is {target.type.upper()}.")
     unsigned = (pc.max(column.values).as_py() or 0) >= float(2**63)
@@ -89,14 +89,14 @@ def _whole_floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
     return _whole(SourceColumn(name=column.name, kind=SourceKind.INTEGER, values=whole), target)
 
 
-def _whole_decimals(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _whole_decimals(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     reason = f"is not a whole number that fits {target.type.upper()}."
     whole = recast(column.name, column.values, pa.decimal256(76, 0), reason)
     low, high = _range(target)
     for row, each in enumerate(whole.to_pylist()):
         if each is not None and not low <= each <= high:
             refuse(column.name, f"{each} {reason}", row=row)
-    return bound(target, whole, LiteralForm.DIGITS)
+    return literal_column(target, whole, LiteralForm.DIGITS)
 
 
 def float_rule(kind: SourceKind) -> Any:
@@ -108,15 +108,15 @@ def float_rule(kind: SourceKind) -> Any:
     }.get(kind)
 
 
-def _float_integers(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _float_integers(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     most = _SINGLE if target.base == "float" else _DOUBLE
     wide = column.values.cast(pa.decimal256(20, 0))
     beyond = pc.or_(pc.greater(wide, most), pc.less(wide, -most))
     refuse_where(column, beyond, f"loses digits in a {target.type.upper()}.")
-    return bound(target, column.values, LiteralForm.DIGITS)
+    return literal_column(target, column.values, LiteralForm.DIGITS)
 
 
-def _floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _floats(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     if target.base == "float":
         single = column.values.cast(pa.float32(), safe=False).cast(pa.float64())
         refuse_where(
@@ -130,7 +130,7 @@ def _floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
     # With two arguments the column rounds: DOUBLE(8,2).
     if len(target.arguments) > 1:
         refuse(column.name, f"the table's column rounds its values: {target.type.upper()}.")
-    return bound(target, column.values, LiteralForm.PLAIN)
+    return literal_column(target, column.values, LiteralForm.PLAIN)
 
 
 def decimal_rule(kind: SourceKind) -> Any:
@@ -149,12 +149,12 @@ def _digits(target: TargetColumn) -> tuple[int, int]:
     return digits, places
 
 
-def _decimal_integers(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _decimal_integers(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     wide = column.values.cast(pa.decimal256(20, 0))
     return _decimals(SourceColumn(name=column.name, kind=SourceKind.DECIMAL, values=wide), target)
 
 
-def _decimals(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _decimals(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     digits, places = _digits(target)
     kind = column.values.type
     values = column.values
@@ -163,10 +163,10 @@ def _decimals(column: SourceColumn, target: TargetColumn) -> BoundColumn:
         values = recast(column.name, values, pa.decimal256(digits, places), reason)
     if target.unsigned:
         refuse_where(column, pc.less(column.values, 0), f"is negative: {target.type.upper()}.")
-    return bound(target, values, LiteralForm.PLAIN)
+    return literal_column(target, values, LiteralForm.PLAIN)
 
 
-def _decimal_floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _decimal_floats(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     digits, places = _digits(target)
     values = np.asarray(column.values.to_numpy(zero_copy_only=False), np.float64)
     power = 10.0 ** min(places, _MOST_PLACES)

@@ -50,7 +50,7 @@ def object_array(name: str, series: pd.Series[Any]) -> pa.Array:
         None if gone else value for value, gone in zip(series.tolist(), missing, strict=True)
     ]
     types = {type(value) for value in values if value is not None}
-    kinds = {each: _kind(each) for each in types}
+    kinds = {each: _source_kind(each) for each in types}
     found = set(kinds.values())
     if not found:
         return pa.nulls(len(values))
@@ -68,7 +68,7 @@ def object_array(name: str, series: pd.Series[Any]) -> pa.Array:
     return _ARRAYS[kind](name, values)
 
 
-def _kind(of: type) -> SourceKind | None:
+def _source_kind(of: type) -> SourceKind | None:
     return next((kind for classes, kind in _KINDS if issubclass(of, classes)), None)
 
 

@@ -10,8 +10,8 @@ import pymysql.err
 from pymysql.constants import ER
 
 from tidb_pe_magic.database.greeting import LOST
-from tidb_pe_magic.database.queries.failures import translated
-from tidb_pe_magic.database.queries.inflight import attended
+from tidb_pe_magic.database.queries.failures import driver_errors
+from tidb_pe_magic.database.queries.inflight import run_interruptibly
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed, TidbPeError
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ class Ledger:
     _under_way: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
-    def committing(self, piece: Piece) -> None:
+    def begin_commit(self, piece: Piece) -> None:
         """Record that a COMMIT is about to be sent."""
         with self._changed:
             self._under_way += 1
             self.in_doubt.add(piece)
 
-    def answered(self, piece: Piece, size: int, *, committed: bool | None) -> None:
+    def end_commit(self, piece: Piece, size: int, *, committed: bool | None) -> None:
         """Record the answer to a COMMIT; None if the answer was lost."""
         with self._changed:
             self._under_way -= 1
@@ -131,7 +131,7 @@ class Sender:
         failure: TidbPeError | None = None
         try:
             if works:
-                attended(works, self._flight, cancel=cancel, tell=tell)
+                run_interruptibly(works, self._flight, cancel=cancel, tell=tell)
         except TidbPeError as error:
             failure = error
         self.ledger.settle()
@@ -147,12 +147,12 @@ class Sender:
         tries = 0
         while piece is not None:
             try:
-                with self._flight.dedicated() as session:
+                with self._flight.own_session() as session:
                     self._prepare(session)
                     while piece is not None:
                         self._send(session, piece)
                         piece, tries = self._next(), 0
-            except _NotCommitted as again:
+            except _Retry as again:
                 # Nothing of the piece was stored, or sending it again changes nothing.
                 tries += 1
                 self._pause(tries, again.failure)
@@ -171,7 +171,7 @@ class Sender:
             raise failure
 
     def _prepare(self, session: Any) -> None:
-        with translated():
+        with driver_errors():
             for setting in self._settings:
                 session.query(setting)
 
@@ -182,8 +182,8 @@ class Sender:
                 self._insert(session, statement)
         except pymysql.err.MySQLError as error:
             # No COMMIT was sent, so the server rolls the statement back.
-            self._give_up(session, error)
-        with self._flight.undisturbed(session):
+            self._raise_failure(session, error)
+        with self._flight.uninterruptible(session):
             self._commit(session, piece, sum(len(statement.sql) for statement in statements))
 
     def _insert(self, session: Any, statement: InsertStatement) -> None:
@@ -192,13 +192,13 @@ class Sender:
             session.query("ROLLBACK")
             raise QueryFailed(0, f"the server stored {changed:,} of {statement.rows:,} rows.")
 
-    def _give_up(self, session: Any, error: pymysql.err.MySQLError) -> None:
+    def _raise_failure(self, session: Any, error: pymysql.err.MySQLError) -> None:
         again = not session.open or error.args[0] in _LOST | _AGAIN
         session.discard()
-        raise _NotCommitted(_failure(error)) if again else _failure(error)
+        raise _Retry(_failure(error)) if again else _failure(error)
 
     def _commit(self, session: Any, piece: Piece, size: int) -> None:
-        self.ledger.committing(piece)
+        self.ledger.begin_commit(piece)
         failure: TidbPeError | None = None
         committed, again = None, False
         try:
@@ -210,14 +210,14 @@ class Sender:
                 committed = False
             again = code in _AGAIN or (committed is None and bool(self._writer.keys))
         finally:
-            self.ledger.answered(piece, size, committed=committed)
+            self.ledger.end_commit(piece, size, committed=committed)
         if failure is None:
             return
         session.discard()
-        raise _NotCommitted(failure) if again else failure
+        raise _Retry(failure) if again else failure
 
 
-class _NotCommitted(Exception):  # noqa: N818 - no failure yet
+class _Retry(Exception):  # noqa: N818 - no failure yet
     """A piece can be sent again.
 
     Attributes:
@@ -231,7 +231,7 @@ class _NotCommitted(Exception):  # noqa: N818 - no failure yet
 
 def _failure(error: pymysql.err.MySQLError) -> TidbPeError:
     try:
-        with translated():
+        with driver_errors():
             raise error
     except TidbPeError as failure:
         return failure

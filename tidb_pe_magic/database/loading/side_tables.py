@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pymysql.constants import ER
 
-from tidb_pe_magic.database.queries.failures import translated
-from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.database.queries.failures import driver_errors
+from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.errors import (
     ConnectionFailed,
     LoadFailed,
@@ -41,15 +41,15 @@ def rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
     dropped = _drop(task, side)
     if dropped is None and not definite:
         return
-    raise _failed(task, side, error, dropped=dropped)
+    raise _failure(task, side, error, dropped=dropped)
 
 
-def nothing_loaded(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
+def load_failure(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
     """Drop the table, and return the error: no row is loaded."""
-    return _failed(task, side, failure, dropped=cleared(task, side))
+    return _failure(task, side, failure, dropped=drop(task, side))
 
 
-def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
+def _failure(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
     return LoadFailed(
         str(task.name),
         failure,
@@ -71,13 +71,13 @@ def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
     flight = InFlight(engine, statement=statement)
 
     def execute() -> None:
-        with flight.dedicated() as session, translated():
+        with flight.own_session() as session, driver_errors():
             session.query(statement)
 
-    attended([execute], flight, cancel=cancel, tell=_nothing)
+    run_interruptibly([execute], flight, cancel=cancel, tell=_nothing)
 
 
-def cleared(task: LoadTask, name: TableName) -> bool:
+def drop(task: LoadTask, name: TableName) -> bool:
     """Drop a temporary table, over another connection if one is lost; return whether it is gone."""
     return any(_drop(task, name) is not False for _ in range(_DROP_TRIES))
 

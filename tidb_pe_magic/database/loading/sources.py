@@ -46,10 +46,10 @@ def source_of(frame: Any) -> FrameSource:
     if isinstance(frame, (str, Path)):
         from tidb_pe_magic.database.loading.files import read_file  # noqa: PLC0415 - only for files
 
-        return _checked(read_file(Path(frame).expanduser()))
+        return _check(read_file(Path(frame).expanduser()))
     module = type(frame).__module__.partition(".")[0]
     if isinstance(frame, (pa.Table, pa.RecordBatch)):
-        return _checked(_of_arrow(pa.table(frame)))
+        return _check(_of_arrow(pa.table(frame)))
     if module == "pandas":
         return _of_pandas(frame)
     for method, module_name in (("collect", "polars"), ("compute", "dask")):
@@ -60,7 +60,7 @@ def source_of(frame: Any) -> FrameSource:
                 advice=f"Load frame.{method}().",
             )
     if hasattr(frame, "__arrow_c_stream__") and hasattr(frame, "columns"):
-        return _checked(_of_arrow(pa.table(frame)))
+        return _check(_of_arrow(pa.table(frame)))
     raise InvalidRequest(
         FIELD,
         f"is of type {type(frame).__name__}.",
@@ -131,7 +131,7 @@ def _of_series(name: str, series: pd.Series[Any]) -> SourceColumn:
     return source_column(name, values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values]))
 
 
-def _checked(columns: Iterable[SourceColumn]) -> FrameSource:
+def _check(columns: Iterable[SourceColumn]) -> FrameSource:
     found = tuple(columns)
     _refuse_names([column.name for column in found])
     return FrameSource(columns=found, rows=len(found[0].values))

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import refuse
 from tidb_pe_magic.database.loading.literals import LiteralForm
-from tidb_pe_magic.database.loading.tables import quoted
+from tidb_pe_magic.database.loading.tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidb_pe_magic.database.loading.literals import BoundColumn
+    from tidb_pe_magic.database.loading.literals import LiteralColumn
     from tidb_pe_magic.database.loading.tables import TableName
 
 # A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long enough
@@ -60,7 +60,7 @@ class InsertWriter:
     """
 
     table: TableName
-    columns: Sequence[BoundColumn]
+    columns: Sequence[LiteralColumn]
     rows: int
     keys: frozenset[str] = frozenset()
     packet: int = 1 << 24
@@ -70,7 +70,7 @@ class InsertWriter:
 
     def __post_init__(self) -> None:
         """Write the text before and after the rows."""
-        names = ", ".join(quoted(column.name) for column in self.columns)
+        names = ", ".join(quote(column.name) for column in self.columns)
         head = f"INSERT INTO {self.table.sql} ({names}) VALUES "  # noqa: S608 - quoted
         object.__setattr__(self, "_head", head.encode())
         object.__setattr__(self, "_tail", self._on_duplicate().encode())
@@ -81,7 +81,7 @@ class InsertWriter:
         others = [each.name for each in self.columns if each.name.casefold() not in self.keys]
         # All columns are keys: nothing to update.
         named = others or [self.columns[0].name]
-        updates = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in named)
+        updates = ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in named)
         return f" ON DUPLICATE KEY UPDATE {updates}"
 
     def pieces(self) -> list[Piece]:
@@ -107,7 +107,7 @@ class InsertWriter:
         made, start, before = [], 0, 0
         while start < len(rows):
             stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
-            body = _joined(rows.slice(start, stop - start))
+            body = _join(rows.slice(start, stop - start))
             made.append(InsertStatement(b"".join((self._head, b"(", body, b")", self._tail)), stop - start))
             start, before = stop, int(ends[stop - 1])
         return made
@@ -135,7 +135,7 @@ class InsertWriter:
                 )
 
 
-def _size(column: BoundColumn) -> int:
+def _size(column: LiteralColumn) -> int:
     """Return the approximate size in bytes of a column's literals."""
     kind = column.values.type
     if column.form is LiteralForm.TEXT or column.form is LiteralForm.HEXADECIMAL:
@@ -145,7 +145,7 @@ def _size(column: BoundColumn) -> int:
     return each * len(column.values)
 
 
-def _joined(rows: Any) -> memoryview:
+def _join(rows: Any) -> memoryview:
     """Return all rows in parentheses, separated by commas."""
     offsets = pa.array([0, len(rows)], pa.int64())
     joined = pc.binary_join(
@@ -154,7 +154,7 @@ def _joined(rows: Any) -> memoryview:
     return memoryview(joined[0].as_buffer())
 
 
-def literals(column: BoundColumn, piece: Piece) -> Any:
+def literals(column: LiteralColumn, piece: Piece) -> Any:
     """Return the literals of a piece of a column; NULL for a missing value."""
     values = column.values.slice(piece.start, piece.rows).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
@@ -165,7 +165,7 @@ def literals(column: BoundColumn, piece: Piece) -> Any:
         case LiteralForm.PLAIN:
             return _in_quotes(values.cast(pa.large_string()).cast(pa.large_binary()))
         case LiteralForm.TEXT:
-            return _in_quotes(_escaped(values.cast(pa.large_binary())))
+            return _in_quotes(_escape(values.cast(pa.large_binary())))
         case LiteralForm.HEXADECIMAL:
             return _hexadecimal(values.cast(pa.large_binary()))
 
@@ -180,7 +180,7 @@ def _in_quotes(texts: Any, before: bytes = b"'") -> Any:
 _ESCAPES = ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\0", b"\\0"))
 
 
-def _escaped(texts: Any) -> Any:
+def _escape(texts: Any) -> Any:
     present = bytes(content(texts))
     for character, escape in _ESCAPES:
         if character in present:

@@ -27,7 +27,7 @@ _TEXT, _MEDIUM = 65_535, 16_777_215
 _MOST_SHORT = 40
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """Return a name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"
 
@@ -53,7 +53,7 @@ class TableName:
         matched = _NAME.fullmatch(text)
         if matched is None:
             raise InvalidRequest("--table", "must be a table's name, or database.table.")
-        first, second = (_unquoted(part) for part in matched.groups())
+        first, second = (_unquote(part) for part in matched.groups())
         name = cls(second, first) if second else cls(first, database)
         if not name.database:
             raise InvalidRequest(
@@ -63,7 +63,7 @@ class TableName:
             )
         return name
 
-    def beside(self, suffix: str) -> TableName:
+    def temporary(self, suffix: str) -> TableName:
         """Return the name of a temporary table in the same database."""
         return TableName(f"{self.table[:40]}__{suffix}", self.database)
 
@@ -74,10 +74,10 @@ class TableName:
     @property
     def sql(self) -> str:
         """The name quoted for SQL."""
-        return f"{quoted(self.database)}.{quoted(self.table)}"
+        return f"{quote(self.database)}.{quote(self.table)}"
 
 
-def _unquoted(part: str | None) -> str:
+def _unquote(part: str | None) -> str:
     if part is None:
         return ""
     part = part.strip()
@@ -152,7 +152,7 @@ class TargetTable:
     unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def described(session: Any, name: TableName) -> TargetTable | None:
+def describe(session: Any, name: TableName) -> TargetTable | None:
     """Return a table as the server describes it; None if it does not exist.
 
     Raises:
@@ -197,9 +197,9 @@ def is_view(session: Any, name: TableName) -> bool:
         return any("VIEW" in _text(kind) for (kind,) in cursor.fetchall())
 
 
-def left_beside(session: Any, name: TableName) -> tuple[TableName, ...]:
+def leftover_tables(session: Any, name: TableName) -> tuple[TableName, ...]:
     """Return the tables beside this one that a load was filling when it ended, or is filling now."""
-    shape = re.compile(re.escape(name.beside("load_").table) + "[0-9a-f]{8}", re.IGNORECASE)
+    shape = re.compile(re.escape(name.temporary("load_").table) + "[0-9a-f]{8}", re.IGNORECASE)
     with contextlib.closing(session.cursor()) as cursor:
         cursor.execute(
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME LIKE %s",
@@ -209,7 +209,7 @@ def left_beside(session: Any, name: TableName) -> tuple[TableName, ...]:
     return tuple(TableName(table, name.database) for table in found if shape.fullmatch(table))
 
 
-def referring(session: Any, name: TableName) -> str:
+def referencing_table(session: Any, name: TableName) -> str:
     """Return the name of a table with a foreign key to this one; empty if there is none."""
     with contextlib.closing(session.cursor()) as cursor:
         cursor.execute(
@@ -234,7 +234,7 @@ def _text(value: Any) -> str:
 # Created tables
 
 
-def created(name: TableName, columns: Sequence[SourceColumn], keys: Sequence[str]) -> TargetTable:
+def new_table(name: TableName, columns: Sequence[SourceColumn], keys: Sequence[str]) -> TargetTable:
     """Return the table to create for a frame; `keys` are its primary key.
 
     Raises:
@@ -261,11 +261,11 @@ def create_statement(table: TargetTable) -> str:
     The collation is TiDB's default, in which texts are equal only if their characters are.
     """
     lines = [
-        f"  {quoted(column.name)} {column.type.upper()}{'' if column.nullable else ' NOT NULL'}"
+        f"  {quote(column.name)} {column.type.upper()}{'' if column.nullable else ' NOT NULL'}"
         for column in table.columns.values()
     ]
     for key in table.unique.values():
-        named = ", ".join(quoted(table.columns[name].name) for name in key)
+        named = ", ".join(quote(table.columns[name].name) for name in key)
         lines += [f"  PRIMARY KEY ({named})"]
     body = ",\n".join(lines)
     return f"CREATE TABLE {table.name.sql} (\n{body}\n) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

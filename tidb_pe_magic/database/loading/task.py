@@ -48,7 +48,7 @@ class LoadTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
+class LoadOutcome:
     """The result of a load.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, refuse
-from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm, bound, refuse_where
+from tidb_pe_magic.database.loading.literals import LiteralColumn, LiteralForm, literal_column, refuse_where
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetColumn
@@ -24,7 +24,7 @@ def text_rule(kind: SourceKind) -> Any:
     return _texts if kind is SourceKind.TEXT else None
 
 
-def _texts(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _texts(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     values = column.values
     if target.base in TEXT_BYTES:
         too_long = pc.greater(pc.binary_length(values), TEXT_BYTES[target.base])
@@ -36,7 +36,7 @@ def _texts(column: SourceColumn, target: TargetColumn) -> BoundColumn:
             column, pc.match_substring_regex(values, " $"), "ends with a space, which a CHAR column drops."
         )
     _refuse_foreign_characters(column, target)
-    return bound(target, values, LiteralForm.TEXT)
+    return literal_column(target, values, LiteralForm.TEXT)
 
 
 def _refuse_foreign_characters(column: SourceColumn, target: TargetColumn) -> None:
@@ -60,7 +60,7 @@ def choice_rule(kind: SourceKind) -> Any:
     return _choices if kind is SourceKind.TEXT else None
 
 
-def _choices(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _choices(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     known = target.choices
     for text in pc.unique(column.values).to_pylist():
         if text is None or (target.base == "enum" and text in known):
@@ -70,7 +70,7 @@ def _choices(column: SourceColumn, target: TargetColumn) -> BoundColumn:
             continue
         bad = pc.equal(column.values, text)
         refuse_where(column, bad, f"is not a value of {target.type[:80]}.")
-    return bound(target, column.values, LiteralForm.TEXT)
+    return literal_column(target, column.values, LiteralForm.TEXT)
 
 
 def document_rule(kind: SourceKind) -> Any:
@@ -78,14 +78,14 @@ def document_rule(kind: SourceKind) -> Any:
     return _documents if kind is SourceKind.TEXT else None
 
 
-def _documents(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _documents(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     for row, text in enumerate(column.values.to_pylist()):
         if text is not None:
             try:
                 json.loads(text, parse_constant=_no_constant)
             except (ValueError, RecursionError):
                 refuse(column.name, f"{text[:40]!r} is not valid JSON.", row=row)
-    return bound(target, column.values, LiteralForm.TEXT)
+    return literal_column(target, column.values, LiteralForm.TEXT)
 
 
 def _no_constant(name: str) -> None:
@@ -97,10 +97,10 @@ def binary_rule(kind: SourceKind) -> Any:
     return _binaries if kind is SourceKind.BYTES else None
 
 
-def _binaries(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _binaries(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     most = BLOB_BYTES.get(target.base) or (target.arguments or (1,))[0]
     lengths = pc.binary_length(column.values)
     refuse_where(column, pc.greater(lengths, most), f"is too long for {target.type.upper()}.")
     if target.base == "binary":
         refuse_where(column, pc.less(lengths, most), f"is too short: {target.type.upper()} adds zero bytes.")
-    return bound(target, column.values, LiteralForm.HEXADECIMAL)
+    return literal_column(target, column.values, LiteralForm.HEXADECIMAL)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, remainder
-from tidb_pe_magic.database.loading.literals import BoundColumn, LiteralForm, bound, refuse_where
+from tidb_pe_magic.database.loading.literals import LiteralColumn, LiteralForm, literal_column, refuse_where
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetColumn
@@ -25,21 +25,21 @@ def date_rule(kind: SourceKind) -> Any:
     return {SourceKind.DATE: _dates, SourceKind.DATETIME: _midnights}.get(kind)
 
 
-def _dates(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _dates(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     days = column.values.cast(pa.int32()).cast(pa.int64())
     _refuse_years(column, pc.multiply(days, _DAY))
     values: Any = column.values
     if target.base != "date":
         values = values.cast(pa.timestamp("us"))
         _refuse_epochs(column, values, target)
-    return bound(target, values, LiteralForm.PLAIN)
+    return literal_column(target, values, LiteralForm.PLAIN)
 
 
-def _midnights(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _midnights(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     left = remainder(column.values.cast(pa.int64()), _DAY)
     refuse_where(column, pc.not_equal(left, 0), "has a time of day, and the table's column is DATE.")
     _refuse_years(column, column.values.cast(pa.int64()))
-    return bound(target, column.values.cast(pa.date32()), LiteralForm.PLAIN)
+    return literal_column(target, column.values.cast(pa.date32()), LiteralForm.PLAIN)
 
 
 def datetime_rule(kind: SourceKind) -> Any:
@@ -47,12 +47,12 @@ def datetime_rule(kind: SourceKind) -> Any:
     return {SourceKind.DATE: _dates, SourceKind.DATETIME: _datetimes, SourceKind.MOMENT: _datetimes}.get(kind)
 
 
-def _datetimes(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _datetimes(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     micros = column.values.cast(pa.int64())
     _refuse_years(column, micros)
     _refuse_fractions(column, micros, target)
     _refuse_epochs(column, column.values, target)
-    return bound(target, column.values, LiteralForm.PLAIN)
+    return literal_column(target, column.values, LiteralForm.PLAIN)
 
 
 def _refuse_years(column: SourceColumn, micros: Any) -> None:
@@ -81,7 +81,7 @@ def time_rule(kind: SourceKind) -> Any:
     return _spans if kind is SourceKind.TIME else None
 
 
-def _spans(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+def _spans(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     refuse_where(
         column,
         pc.greater(pc.abs(column.values), _LONGEST),
@@ -89,7 +89,7 @@ def _spans(column: SourceColumn, target: TargetColumn) -> BoundColumn:
         f"Load its seconds: frame[{column.name!r}].dt.total_seconds()",
     )
     _refuse_fractions(column, column.values, target)
-    return bound(target, _clock(column.values), LiteralForm.PLAIN)
+    return literal_column(target, _clock(column.values), LiteralForm.PLAIN)
 
 
 def _clock(micros: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -98,17 +98,17 @@ def _clock(micros: pa.ChunkedArray) -> pa.ChunkedArray:
     seconds = pc.divide(size, 10**6)
     minutes = pc.divide(seconds, 60)
 
-    def padded(values: Any, width: int) -> Any:
+    def pad(values: Any, width: int) -> Any:
         return pc.utf8_lpad(values.cast(pa.string()), width, "0")
 
     return pc.binary_join_element_wise(
         pc.if_else(pc.less(micros, 0), "-", ""),
-        padded(pc.divide(minutes, 60), 2),
+        pad(pc.divide(minutes, 60), 2),
         ":",
-        padded(remainder(minutes, 60), 2),
+        pad(remainder(minutes, 60), 2),
         ":",
-        padded(remainder(seconds, 60), 2),
+        pad(remainder(seconds, 60), 2),
         ".",
-        padded(remainder(size, 10**6), 6),
+        pad(remainder(size, 10**6), 6),
         "",
     )

@@ -68,7 +68,7 @@ class CsvWriter:
 def write_names(stream: BinaryIO, names: list[str]) -> None:
     """Write the line of the columns' names; nothing for a statement without rows."""
     if names:
-        stream.write((",".join(_quoted(pa.array(names)).to_pylist()) + "\n").encode())
+        stream.write((",".join(_quote(pa.array(names)).to_pylist()) + "\n").encode())
 
 
 def write_rows(stream: BinaryIO, rows: pa.RecordBatch | pa.Table) -> None:
@@ -83,10 +83,10 @@ def write_rows(stream: BinaryIO, rows: pa.RecordBatch | pa.Table) -> None:
 
 def _cells(column: pa.Array) -> pa.Array:
     can_be_empty = pt.is_string(column.type) or pt.is_binary(column.type)
-    return _quoted(texts(column)) if can_be_empty else texts(column)
+    return _quote(texts(column)) if can_be_empty else texts(column)
 
 
-def _quoted(column: pa.Array) -> pa.Array:
+def _quote(column: pa.Array) -> pa.Array:
     special = pc.or_(pc.match_substring_regex(column, _QUOTED), pc.equal(column, ""))
     if not pc.any(special).as_py():
         return column

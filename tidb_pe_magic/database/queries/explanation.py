@@ -27,7 +27,7 @@ _MYSQL = re.compile(r"near '(?P<near>.*)' at line (?P<line>\d+)\s*\Z", re.DOTALL
 _FEW, _WIDTH, _INDENT = 16, 100, "    "
 
 
-def explained(error: QueryFailed, statement: str, *, schema: SchemaCache | None, current: str) -> QueryFailed:
+def explain(error: QueryFailed, statement: str, *, schema: SchemaCache | None, current: str) -> QueryFailed:
     """Return the error with the line of the statement, a caret under the position, and a suggestion.
 
     Args:
@@ -41,16 +41,16 @@ def explained(error: QueryFailed, statement: str, *, schema: SchemaCache | None,
         # Without names there is no suggestion; the error itself is more important.
         with contextlib.suppress(TidbPeError):
             meant = suggestion(error.code, error.reason, statement, schema.read_now, current)
-    place = place_in(statement, error.code, error.reason)
+    place = position_in(statement, error.code, error.reason)
     return QueryFailed(
         error.code,
         error.reason,
-        advice=f"Did you mean {meant}?" if meant else error.advised,
+        advice=f"Did you mean {meant}?" if meant else error.full_advice,
         excerpt=() if place is None else excerpt(statement, place),
     )
 
 
-def place_in(statement: str, code: int, message: str) -> int | None:
+def position_in(statement: str, code: int, message: str) -> int | None:
     """Return the position in a statement that an error is about; None if unknown."""
     if code == ER.PARSE_ERROR:
         found = _TIDB.search(message) or _MYSQL.search(message)
@@ -88,7 +88,7 @@ def excerpt(statement: str, place: int) -> tuple[str, str]:
     line = statement[begin : end if end >= 0 else len(statement)].rstrip("\r")
     column = min(place - begin, len(line))
     first = max(0, column - _WIDTH // 2) if len(line) > _WIDTH else 0
-    before, after = _shown(line[first:column]), _shown(line[column : first + _WIDTH])
+    before, after = _display(line[first:column]), _display(line[column : first + _WIDTH])
     if first:
         before = f"…{before}"
     if first + _WIDTH < len(line):
@@ -96,7 +96,7 @@ def excerpt(statement: str, place: int) -> tuple[str, str]:
     return f"{_INDENT}{before}{after}", f"{_INDENT}{' ' * _columns(before)}^"
 
 
-def _shown(text: str) -> str:
+def _display(text: str) -> str:
     return escape_invisible(text.replace("\t", "    "))
 
 

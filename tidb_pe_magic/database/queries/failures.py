@@ -33,7 +33,7 @@ _ADVICE = {
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def driver_errors() -> Iterator[None]:
     """Raise the driver's and the pool's errors as errors of this package.
 
     Raises:
@@ -52,14 +52,14 @@ def translated() -> Iterator[None]:
             advice="Wait for one of its queries to end, or connect under another --alias.",
         )
     except pymysql.err.MySQLError as error:
-        failure = _translated(error)
+        failure = _translate(error)
     else:
         return
     # Outside the handler, so that the driver's frames are not chained.
     raise failure
 
 
-def _translated(error: pymysql.err.MySQLError) -> TidbPeError:
+def _translate(error: pymysql.err.MySQLError) -> TidbPeError:
     code, message = (*error.args, 0, "")[:2]
     if not isinstance(code, int):
         return QueryFailed(0, str(error))

@@ -14,7 +14,7 @@ import pymysql.err
 from pymysql.constants import ER
 
 from tidb_pe_magic.database.login_connection import CannotConnect
-from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.database.queries.stop import Stop
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class InFlight:
         Raises:
             ConnectionFailed: no session is available.
         """
-        with translated():
+        with driver_errors():
             connection = self._engine.pool.connect()
-        with self._lent(connection, keep=keep) as session:
+        with self._borrow(connection, keep=keep) as session:
             yield session
 
     @contextmanager
-    def dedicated(self, *, watched: bool = True) -> Iterator[Any]:
+    def own_session(self, *, watched: bool = True) -> Iterator[Any]:
         """Yield a session that is always closed at the end.
 
         Args:
@@ -78,11 +78,11 @@ class InFlight:
         Raises:
             ConnectionFailed: it cannot be opened.
         """
-        with translated():
+        with driver_errors():
             connection = dial(self._engine)
-        with self._lent(connection, keep=False, watched=watched) as session:
+        with self._borrow(connection, keep=False, watched=watched) as session:
             if self._database and self._database != session.database:
-                with translated():
+                with driver_errors():
                     session.select_db(self._database)
             yield session
 
@@ -117,7 +117,7 @@ class InFlight:
         return not stopped or bool(session.is_calm())
 
     @contextmanager
-    def _lent(
+    def _borrow(
         self, connection: PoolProxiedConnection, *, keep: bool = True, watched: bool = True
     ) -> Iterator[Any]:
         session: Any = connection.dbapi_connection
@@ -138,7 +138,7 @@ class InFlight:
                 connection.invalidate()
 
     def _watch(self, session: Any) -> None:
-        with translated():
+        with driver_errors():
             number = session.identity()
         with self._lock:
             self._sessions[number] = session
@@ -146,7 +146,7 @@ class InFlight:
             raise self.cancelled()
 
     @contextmanager
-    def undisturbed(self, session: Any) -> Iterator[None]:
+    def uninterruptible(self, session: Any) -> Iterator[None]:
         """Let a session finish its statement: a COMMIT whose outcome must be known is not interrupted.
 
         Raises:
@@ -179,7 +179,7 @@ class InFlight:
             with self._lock:
                 for session in self._sessions.values():
                     self._stop.costs_transaction |= session.pinned and session.in_transaction
-                    cut(session)
+                    shut_down(session)
             self._await_end()
 
     def cancelled(self) -> QueryCancelled:
@@ -190,16 +190,16 @@ class InFlight:
         """Tell the server that the rest of this session's statement is not needed."""
         with self._lock:
             numbers = [number for number, kept in self._sessions.items() if kept is session]
-        self._tell(numbers)
+        self._kill_queries(numbers)
 
     def _kill(self, numbers: Sequence[int]) -> None:
         try:
-            self._stop.refusal = self._tell(numbers)
+            self._stop.refusal = self._kill_queries(numbers)
         finally:
             self._stop.answered = True
             self._told.set()
 
-    def _tell(self, numbers: Sequence[int]) -> str:
+    def _kill_queries(self, numbers: Sequence[int]) -> str:
         """Tell the server to end the statements of these sessions; return why that failed, if it did.
 
         Whether TiDB Cloud's gateway passes KILL QUERY to the right server is [GUESS].
@@ -207,7 +207,7 @@ class InFlight:
         try:
             connection = dial(self._engine)
         except pymysql.err.MySQLError as error:
-            return error.failure.reason if isinstance(error, CannotConnect) else _words(error)
+            return error.failure.reason if isinstance(error, CannotConnect) else _message(error)
         refusal = ""
         try:
             with contextlib.closing(connection.cursor()) as cursor:
@@ -217,7 +217,7 @@ class InFlight:
                     except pymysql.err.MySQLError as error:
                         # A closed session has no statement to end.
                         if error.args[0] != ER.NO_SUCH_THREAD:
-                            refusal = _words(error)
+                            refusal = _message(error)
         finally:
             connection.invalidate()
         return refusal
@@ -230,7 +230,7 @@ class InFlight:
             return not self._sessions
 
 
-def _words(error: pymysql.err.MySQLError) -> str:
+def _message(error: pymysql.err.MySQLError) -> str:
     return " ".join(str(each) for each in error.args).rstrip(".") + "."
 
 
@@ -239,7 +239,7 @@ def dial(engine: Engine) -> PoolProxiedConnection:
     return engine.pool.recreate().connect()
 
 
-def cut(session: Any) -> None:
+def shut_down(session: Any) -> None:
     """Close a session's connection while a thread waits for it."""
     sock = getattr(session, "_sock", None)
     if sock is not None:
@@ -247,7 +247,7 @@ def cut(session: Any) -> None:
             sock.shutdown(socket.SHUT_RDWR)
 
 
-def attended(
+def run_interruptibly(
     works: Sequence[Callable[[], T]],
     flight: InFlight,
     *,

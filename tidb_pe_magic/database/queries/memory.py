@@ -37,11 +37,11 @@ def container_memory(group: Path = _GROUP) -> tuple[int, ...]:
     Args:
         group: mount point of control groups; in a container, this is its own group.
     """
-    each = (_left(group, files, cache) for *files, cache in _LAYOUTS)
+    each = (_remaining(group, files, cache) for *files, cache in _LAYOUTS)
     return tuple(left for left in each if left is not None)
 
 
-def _left(group: Path, files: list[str], cache: str) -> int | None:
+def _remaining(group: Path, files: list[str], cache: str) -> int | None:
     try:
         most, used, statistics = ((group / name).read_text(encoding="ascii") for name in files)
         lines = (line.split() for line in statistics.splitlines())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidb_pe_magic.database.frames import FrameOptions, Layout, narrowed
+from tidb_pe_magic.database.frames import FrameOptions, Layout, narrow_decimals
 from tidb_pe_magic.database.queries.target import refuse_twins
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ParquetWriter:
         with self._lock:
             self._closed = True
             table = pa.Table.from_batches(self._held, self._schema)
-            self._flush(self._layout or self._form.of(narrowed(table)))
+            self._flush(self._layout or self._form.of(narrow_decimals(table)))
             if self._writer is not None:
                 self._writer.close()
 

@@ -89,12 +89,12 @@ def bind(
     if "\\" in sql and not backslash_escapes():
         found = _parameters(sql, _PLAIN_TOKEN)
     if isinstance(params, Mapping):
-        return _filled(sql, found, _values(found, params))
+        return _fill(sql, found, _values(found, params))
     marks = [each for each in found if not each.name]
     if len(marks) != len(params):
         reason = f"the SQL has {len(marks)} question marks, but {len(params)} values were given."
         raise InvalidRequest(_FIELD, reason)
-    return _filled(sql, marks, list(params))
+    return _fill(sql, marks, list(params))
 
 
 def with_variables(
@@ -188,7 +188,7 @@ def _variable(name: str, variables: Mapping[str, object]) -> object:
     return value
 
 
-def _filled(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str, tuple[object, ...]]:
+def _fill(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str, tuple[object, ...]]:
     """Return the statement with a question mark for each value of each parameter, and the values."""
     parts: list[str] = []
     bound: list[object] = []

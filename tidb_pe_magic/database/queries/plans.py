@@ -24,7 +24,7 @@ _PART = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
-def explained(sql: str, *, analyze: bool) -> str:
+def explain_statement(sql: str, *, analyze: bool) -> str:
     """Return the EXPLAIN of a statement.
 
     Args:

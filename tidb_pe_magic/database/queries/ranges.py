@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 
-from tidb_pe_magic.database.queries.failures import UNKNOWN_SYSTEM_VARIABLE, translated
+from tidb_pe_magic.database.queries.failures import UNKNOWN_SYSTEM_VARIABLE, driver_errors
 from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
@@ -45,7 +45,7 @@ class ReadTimestamp:
         Raises:
             QueryFailed: the server no longer has the snapshot.
         """
-        with translated(), contextlib.closing(session.cursor()) as cursor:
+        with driver_errors(), contextlib.closing(session.cursor()) as cursor:
             cursor.execute("SET @@tidb_snapshot = %s", (self.timestamp,))
 
 
@@ -56,8 +56,8 @@ def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
     Raises:
         InvalidRequest: the server does not support snapshots.
     """
-    with flight.dedicated(watched=False) as session, contextlib.closing(session.cursor()) as cursor:
-        with translated():
+    with flight.own_session(watched=False) as session, contextlib.closing(session.cursor()) as cursor:
+        with driver_errors():
             try:
                 cursor.execute("START TRANSACTION")
                 cursor.execute("SELECT @@tidb_current_ts, @@tidb_snapshot")
@@ -78,7 +78,7 @@ def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
 
 
 @dataclass(frozen=True)
-class Split:
+class RangeSplit:
     """A statement split into ranges.
 
     Attributes:
@@ -92,7 +92,7 @@ class Split:
     note: str = ""
 
 
-def split(session: Any, query: BoundStatement, column: str, partitions: int) -> Split:
+def split(session: Any, query: BoundStatement, column: str, partitions: int) -> RangeSplit:
     """Split a statement into ranges of a column's values.
 
     Raises:
@@ -104,16 +104,16 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
             _FIELD, f"a statement with {refused} cannot be split: each range would have its own."
         )
     sql = _without_end(session, query.sql)
-    key = _quoted(column)
+    key = _quote(column)
     # The line break ends a comment at the end of the statement.
     inner = f"({sql}\n) AS partitioned"
-    definitions = _described(session, sql)
-    whole = f"SELECT {_selected(session, definitions, inner)} FROM {inner}"  # noqa: S608 - see above
+    definitions = _describe(session, sql)
+    whole = f"SELECT {_select_list(session, definitions, inner)} FROM {inner}"  # noqa: S608 - see above
     empty = BoundStatement(sql=f"{whole} WHERE FALSE", params=query.params)
     limits = f"SELECT MIN({key}), MAX({key}) FROM {inner}"  # noqa: S608 - the user's own statement
     low, high = _bounds(session, BoundStatement(sql=limits, params=query.params))
     if low is None or high is None:
-        return Split([BoundStatement(sql=whole, params=query.params)], empty)
+        return RangeSplit([BoundStatement(sql=whole, params=query.params)], empty)
     count = min(partitions, high - low + 1)
     edges = [low + (high - low + 1) * number // count for number in range(count + 1)]
     queries = []
@@ -125,10 +125,10 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
         if number == 0:
             where = f"({where} OR {key} IS NULL)"
         queries.append(BoundStatement(sql=f"{whole} WHERE {where}", params=query.params))
-    return Split(queries, empty, _full_scan_note(session, definitions, column, len(queries)))
+    return RangeSplit(queries, empty, _full_scan_note(session, definitions, column, len(queries)))
 
 
-def _described(session: Any, sql: str) -> tuple[Definition, ...]:
+def _describe(session: Any, sql: str) -> tuple[Definition, ...]:
     """Return the definitions of the statement's columns; empty if the server cannot prepare it.
 
     Raises:
@@ -136,7 +136,7 @@ def _described(session: Any, sql: str) -> tuple[Definition, ...]:
     """
     from tidb_pe_magic.database.frames.prepared_statement import describe  # noqa: PLC0415 - needs pyarrow
 
-    with translated():
+    with driver_errors():
         definitions = describe(session, sql) or ()
     names = [definition.name.casefold() for definition in definitions]
     twice = next((name for name in names if names.count(name) > 1), "")
@@ -149,17 +149,17 @@ def _described(session: Any, sql: str) -> tuple[Definition, ...]:
     return definitions
 
 
-def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> str:
+def _select_list(session: Any, definitions: Sequence[Definition], inner: str) -> str:
     """Return the columns to select from the statement as a table: `*` omits TiDB's hidden _tidb_rowid."""
     from tidb_pe_magic.database.frames.prepared_statement import describe  # noqa: PLC0415 - needs pyarrow
 
     if not definitions:
         return "*"
-    with translated():
+    with driver_errors():
         shown = describe(session, f"SELECT * FROM {inner}")  # noqa: S608 - see above
     if shown is None or len(shown) == len(definitions):
         return "*"
-    return ", ".join(_quoted(definition.name) for definition in definitions)
+    return ", ".join(_quote(definition.name) for definition in definitions)
 
 
 def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
@@ -182,23 +182,23 @@ def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str
     return "" if True in leading else f"{found.original_table}.{found.original_name} leads no index: {cost}"
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
 def _without_end(session: Any, sql: str) -> str:
     """Return the statement without its closing semicolon, and without a comment after it."""
     from tidb_pe_magic.database.frames.driver import Driver  # noqa: PLC0415 - needs pyarrow
-    from tidb_pe_magic.database.frames.statement import read  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.frames.statement import parse  # noqa: PLC0415 - as above
 
-    return read(sql, backslash_escapes=Driver(session).backslash_escapes).sql
+    return parse(sql, backslash_escapes=Driver(session).backslash_escapes).sql
 
 
 def _bounds(session: Any, query: BoundStatement) -> tuple[int | None, int | None]:
-    from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.frames import open_stream  # noqa: PLC0415 - needs pyarrow
 
     try:
-        with translated(), open_reading(session, query.sql, query.params) as reading:
+        with driver_errors(), open_stream(session, query.sql, query.params) as reading:
             rows = [row for batch in reading for row in batch.to_pylist()]
     except QueryFailed as error:
         if error.code == pymysql.constants.ER.BAD_FIELD_ERROR:

@@ -16,7 +16,7 @@ SLOW = 0.05
 _COUNTED = frozenset({"SELECT", "WITH", "TABLE", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"})
 
 
-def are_counted(session: Any, statement: str) -> bool:
+def server_counts(session: Any, statement: str) -> bool:
     """Return whether the server of a session counts Request Units for statements of this kind."""
     return "TiDB" in session.server_version and effect_of(statement).verb in _COUNTED
 

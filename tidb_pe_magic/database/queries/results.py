@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.database.frames import FrameOptions, narrowed
+from tidb_pe_magic.database.frames import FrameOptions, narrow_decimals
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import csv_file, parquet, ranges
-from tidb_pe_magic.database.queries.explanation import explained
-from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.database.queries.explanation import explain
+from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
-from tidb_pe_magic.database.queries.request_units import SLOW, are_counted, request_units
+from tidb_pe_magic.database.queries.request_units import SLOW, request_units, server_counts
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.database.queries.target import target
 from tidb_pe_magic.errors import QueryFailed
-from tidb_pe_magic.files import in_its_place
+from tidb_pe_magic.files import replacement
 
 if TYPE_CHECKING:
     import threading
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.statement import Sink
     from tidb_pe_magic.database.schema.cache import SchemaCache
 
-__all__ = ["CSV_FILE", "Partitions", "Read", "frame", "parquet_file", "read_file", "read_table"]
+__all__ = ["CSV_FILE", "Partitions", "ReadOptions", "frame", "parquet_file", "read_file", "read_table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Partitions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class ReadOptions:
     """How to read, independent of the use of the rows.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Rows:
 
 
 def read_table(
-    reading: Read, *, max_rows: int | None = None, max_memory: int | None = None
+    reading: ReadOptions, *, max_rows: int | None = None, max_memory: int | None = None
 ) -> tuple[pa.Table, bool]:
     """Return a statement's rows, ranges in their order, and whether there were more than `max_rows`.
 
@@ -140,7 +140,7 @@ def read_table(
 
     _read(reading, begin)
     tables = [made[number].table() for number in sorted(made)]
-    return narrowed(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
+    return narrow_decimals(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
 
 
 class FileWriter(Protocol):
@@ -194,7 +194,7 @@ CSV_FILE = FileKind(
 )
 
 
-def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
+def read_file(reading: ReadOptions, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
     """Write a statement's rows to a file, or one for each range to a new directory.
 
     The memory use does not grow with the result.
@@ -216,7 +216,7 @@ def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[P
     several = reading.partitions is not None
     place = target(path, kind.field, directory=several)
     made: list[FileWriter] = []
-    with in_its_place(place, kind.field, directory=several) as temporary:
+    with replacement(place, kind.field, directory=several) as temporary:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
             file = temporary / f"part-{number:05}.{kind.suffix}" if several else temporary
@@ -235,7 +235,7 @@ def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[P
     return place, made[0].exact if made else ()
 
 
-def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
+def plan(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
     """Return a snapshot, the statement's ranges in it, and the result's columns.
 
     The snapshot is not protected: the server keeps it until its garbage collection removes it.
@@ -253,13 +253,13 @@ def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.
         return lambda _: False
 
     def look(moment: ranges.ReadTimestamp, query: BoundStatement) -> None:
-        with flight.dedicated() as session:
+        with flight.own_session() as session:
             moment.enter(session)
             read(flight, session, query, reading.tally, begin)
 
-    with _explained(reading), ExitStack() as stack:
-        attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_ignore)
-        moment, split = attend([partial(_prepared, reading, flight, stack)])[0]
+    with _error_explanation(reading), ExitStack() as stack:
+        attend = partial(run_interruptibly, flight=flight, cancel=reading.cancel, tell=_ignore)
+        moment, split = attend([partial(_prepare, reading, flight, stack)])[0]
         if split.note:
             reading.note(split.note)
         attend([partial(look, moment, split.empty)])
@@ -283,16 +283,16 @@ def frame(
     return layout.frame(table), layout.exact
 
 
-def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
+def _read(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -> None:
     """Read the statement, or its ranges in parallel, into the result of `begin` for each."""
-    with _explained(reading):
+    with _error_explanation(reading):
         _read_whole(reading, begin)
     if reading.schema is not None:
-        reading.schema.heard(reading.query.sql)
+        reading.schema.note_statement(reading.query.sql)
 
 
 @contextmanager
-def _explained(reading: Read) -> Iterator[None]:
+def _error_explanation(reading: ReadOptions) -> Iterator[None]:
     """Add the position of an error in the statement, and a suggestion."""
     try:
         yield
@@ -301,12 +301,12 @@ def _explained(reading: Read) -> Iterator[None]:
     else:
         return
     # Outside the handler, so that the original error is not chained.
-    raise explained(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
+    raise explain(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
 
 
-def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
+def _read_whole(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -> None:
     flight = reading.in_flight()
-    attend = partial(attended, flight=flight, cancel=reading.cancel)
+    attend = partial(run_interruptibly, flight=flight, cancel=reading.cancel)
 
     def one() -> None:
         sql = reading.query.sql
@@ -325,12 +325,12 @@ def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         attend([one], tell=lambda: reading.tell(reading.tally))
         return
     with ExitStack() as stack:
-        moment, split = attend([partial(_prepared, reading, flight, stack)], tell=_ignore)[0]
+        moment, split = attend([partial(_prepare, reading, flight, stack)], tell=_ignore)[0]
         if split.note:
             reading.note(split.note)
 
         def part(number: int) -> None:
-            with flight.dedicated() as session:
+            with flight.own_session() as session:
                 moment.enter(session)
                 read(flight, session, split.queries[number], reading.tally, partial(begin, number))
 
@@ -338,13 +338,13 @@ def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         attend(works, tell=lambda: reading.tell(reading.tally))
 
 
-def _ask_cost(reading: Read, session: Any) -> None:
+def _ask_cost(reading: ReadOptions, session: Any) -> None:
     """Read the cost of the statement, if that does not affect the session's next statement.
 
     A lost connection would end an open transaction, and warnings would be lost.
     """
     tally, cells = reading.tally, reading.cells
-    if tally.cut or not are_counted(session, reading.query.sql):
+    if tally.cut or not server_counts(session, reading.query.sql):
         return
     if cells is not None:
         if tally.warnings or session.in_transaction:
@@ -353,11 +353,13 @@ def _ask_cost(reading: Read, session: Any) -> None:
     tally.request_units = request_units(session)
 
 
-def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.ReadTimestamp, ranges.Split]:
+def _prepare(
+    reading: ReadOptions, flight: InFlight, stack: ExitStack
+) -> tuple[ranges.ReadTimestamp, ranges.RangeSplit]:
     """Create a snapshot, which `stack` protects, and split the statement for it."""
     assert reading.partitions is not None  # noqa: S101 - it is why this is called
     moment = stack.enter_context(ranges.snapshot(flight))
-    with flight.dedicated() as session:
+    with flight.own_session() as session:
         moment.enter(session)
         wanted = reading.partitions
         return moment, ranges.split(session, reading.query, wanted.column, wanted.count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql.err
 from pymysql.constants import ER
 
-from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.failures import driver_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,15 +83,15 @@ def read(
         QueryFailed: the server refused the statement or ended it.
         ConnectionFailed: the connection was lost.
     """
-    from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.frames import open_stream  # noqa: PLC0415 - needs pyarrow
 
-    with translated(), open_reading(session, query.sql, query.params, on_bytes=tally.received) as reading:
+    with driver_errors(), open_stream(session, query.sql, query.params, on_bytes=tally.received) as reading:
         batches = iter(reading)
-        with _kept(flight, session, batches):
+        with _keep_session(flight, session, batches):
             take = begin(reading.schema)
         for batch in batches:
             tally.decoded(batch.num_rows)
-            with _kept(flight, session, batches):
+            with _keep_session(flight, session, batches):
                 wanted = take(batch)
             if not wanted:
                 tally.cut = True
@@ -104,7 +104,7 @@ def read(
 
 
 @contextmanager
-def _kept(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[None]:
+def _keep_session(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[None]:
     """Keep a pinned session usable if the consumer of its rows fails."""
     try:
         yield

@@ -61,8 +61,8 @@ def _times(column: pa.Array) -> pa.Array:
     seconds = pc.divide(count, _SECOND)
     minutes = pc.divide(seconds, _MINUTE)
     places = (pc.divide(seconds, _HOUR), _rest(minutes, _MINUTE), _rest(seconds, _MINUTE))
-    clock = pc.binary_join_element_wise(*(_padded(place, 2) for place in places), ":")
-    fraction = pc.binary_join_element_wise("", _padded(_rest(count, _SECOND), 6), ".")
+    clock = pc.binary_join_element_wise(*(_pad(place, 2) for place in places), ":")
+    fraction = pc.binary_join_element_wise("", _pad(_rest(count, _SECOND), 6), ".")
     whole = pc.binary_join_element_wise(sign, clock, fraction, "")
     return pc.replace_substring_regex(whole, _WHOLE_SECONDS, "")
 
@@ -71,7 +71,7 @@ def _rest(number: pa.Array, divisor: int) -> pa.Array:
     return pc.subtract(number, pc.multiply(pc.divide(number, divisor), divisor))
 
 
-def _padded(number: pa.Array, width: int) -> pa.Array:
+def _pad(number: pa.Array, width: int) -> pa.Array:
     return pc.utf8_lpad(number.cast(pa.string()), width, "0")
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database import forks
-from tidb_pe_magic.database.queries.failures import translated
-from tidb_pe_magic.database.queries.inflight import cut, dial
+from tidb_pe_magic.database.queries.failures import driver_errors
+from tidb_pe_magic.database.queries.inflight import dial, shut_down
 from tidb_pe_magic.database.schema import names
 from tidb_pe_magic.database.schema.names import SchemaNames
 from tidb_pe_magic.database.tokens import tokens
@@ -81,7 +81,7 @@ class SchemaCache:
             self._due = True
             self._begin()
 
-    def want(self, tables: Iterable[tuple[str, str]]) -> None:
+    def request(self, tables: Iterable[tuple[str, str]]) -> None:
         """Request the unknown columns of tables, each given by its database and name."""
         known = self.names
         missing = {
@@ -94,7 +94,7 @@ class SchemaCache:
                 self._wanted |= missing
                 self._begin()
 
-    def heard(self, statement: str) -> None:
+    def note_statement(self, statement: str) -> None:
         """Record an executed statement: it may have changed the schema."""
         verb = next((token.word for token in tokens(statement)), "")
         if verb == "USE" and self._background:
@@ -122,7 +122,7 @@ class SchemaCache:
         missing = [table for table in tables if known is None or known.columns_of(*table) is None]
         if known is not None and not missing:
             return known
-        with self._asking(watched=False) as ask:
+        with self._open_connection(watched=False) as ask:
             if known is None:
                 known = names.places(ask)
             known = known.with_columns(names.columns_of(ask, missing))
@@ -144,7 +144,7 @@ class SchemaCache:
             self._closed = True
             thread, session = self._thread, self._session
         if session is not None:
-            cut(session)
+            shut_down(session)
         if thread is not None and thread is not threading.current_thread():
             thread.join(_END_SECONDS)
         _caches.discard(self)
@@ -169,9 +169,9 @@ class SchemaCache:
                     return
                 self._due, self._wanted = False, set()
             try:
-                with self._asking(watched=True) as ask:
+                with self._open_connection(watched=True) as ask:
                     if due:
-                        self._read_everything(ask)
+                        self._read_all(ask)
                     if wanted:
                         self._names = self.names.with_columns(names.columns_of(ask, wanted))
                 self._failure = ""
@@ -179,7 +179,7 @@ class SchemaCache:
                 # There is no caller to report to; `tables` shows the problem.
                 self._failure = str(error)
 
-    def _read_everything(self, ask: Ask) -> None:
+    def _read_all(self, ask: Ask) -> None:
         before = self.names
         found = names.places(ask)
         # Keep the known columns until the new ones have been read.
@@ -194,7 +194,7 @@ class SchemaCache:
             self._names = found
 
     @contextmanager
-    def _asking(self, *, watched: bool) -> Iterator[Ask]:
+    def _open_connection(self, *, watched: bool) -> Iterator[Ask]:
         """Open a connection, and yield a function that runs a statement over it.
 
         Args:
@@ -206,7 +206,7 @@ class SchemaCache:
         """
         from tidb_pe_magic.database.frames import read_rows  # noqa: PLC0415 - pyarrow is slow to import
 
-        with translated():
+        with driver_errors():
             connection = dial(self._engine)
         session: Any = connection.dbapi_connection
         try:
@@ -215,10 +215,10 @@ class SchemaCache:
                     self._session = session
                     closed = self._closed
                 if closed:
-                    cut(session)
+                    shut_down(session)
 
             def ask(sql: str, params: Sequence[object]) -> pa.Table:
-                with translated(), session.bounded(_ANSWER_SECONDS if not watched else None):
+                with driver_errors(), session.packet_timeout(_ANSWER_SECONDS if not watched else None):
                     return read_rows(session, sql, params).table
 
             yield ask

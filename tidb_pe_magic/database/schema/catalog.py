@@ -52,7 +52,7 @@ def listing(ask: Ask, *, system: bool = False) -> Listing:
     chosen = [f" WHERE {_OWN.format(name)}" if not system else "" for name in ("SCHEMA_NAME", "TABLE_SCHEMA")]
     rows = _rows(ask(f"{_DATABASES}{chosen[0]} UNION ALL {_TABLE}{chosen[1]}", ()))
     databases = sorted({row[0] for row in rows}, key=str.lower)
-    tables = sorted((_summary(row) for row in rows if row[1] is not None), key=_place)
+    tables = sorted((_summary(row) for row in rows if row[1] is not None), key=_key)
     return Listing(tuple(databases), tuple(tables))
 
 
@@ -103,7 +103,7 @@ def _summary(row: Sequence[Any]) -> TableSummary:
     )
 
 
-def _place(of: TableSummary) -> tuple[str, str]:
+def _key(of: TableSummary) -> tuple[str, str]:
     return of.database.lower(), of.name.lower()
 
 

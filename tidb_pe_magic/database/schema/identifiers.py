@@ -10,12 +10,12 @@ _PLAIN = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 _PARTS = re.compile(r"(`(?:[^`]|``)*`|[^`.]+)(?:\.(`(?:[^`]|``)*`|[^`.]+))?")
 
 
-def written(*names: str) -> str:
+def sql_name(*names: str) -> str:
     """Return a name in SQL notation: parts joined by dots, in backticks only if necessary."""
-    return ".".join(_written(name) for name in names if name)
+    return ".".join(_sql_part(name) for name in names if name)
 
 
-def _written(name: str) -> str:
+def _sql_part(name: str) -> str:
     if _PLAIN.fullmatch(name) and name.lower() not in RESERVED_WORDS_MYSQL:
         return name
     return "`" + name.replace("`", "``") + "`"

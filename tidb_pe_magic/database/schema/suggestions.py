@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pymysql.constants import ER
 
-from tidb_pe_magic.database.schema.identifiers import written
+from tidb_pe_magic.database.schema.identifiers import sql_name
 from tidb_pe_magic.database.schema.references import Reference, common_tables, pieces, references
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ def suggestion(code: int, message: str, statement: str, look: Look, current: str
         return _column(name, found, look, current)
     names = look(())
     if code == ER.BAD_DB_ERROR:
-        return written(_close(name[-1], names.databases))
+        return sql_name(_close(name[-1], names.databases))
     database, table = (name[0], ".".join(name[1:])) if len(name) > 1 else (current, name[0])
     return _table(database, table, names, current, common_tables(found))
 
 
-def database_meant(message: str, names: SchemaNames) -> str:
+def similar_database(message: str, names: SchemaNames) -> str:
     """Return the most similar database for a login to an unknown one; empty if none is similar."""
     name = missing_name(ER.BAD_DB_ERROR, message)
     return _close(name[-1], names.own_databases) if name else ""
@@ -72,28 +72,28 @@ def _column(name: tuple[str, ...], found: Sequence[StatementToken], look: Look, 
         named = [each for each in tables if (each.alias or each.table).lower() == name[-2].lower()]
         if not named:
             qualifier = _close(name[-2], [each.alias or each.table for each in tables])
-            return written(qualifier, name[-1]) if qualifier else ""
+            return sql_name(qualifier, name[-1]) if qualifier else ""
         tables = named
-    names = look([_place(each, current) for each in tables])
-    known = [column for each in tables for column in names.columns_of(*_place(each, current)) or ()]
+    names = look([_key(each, current) for each in tables])
+    known = [column for each in tables for column in names.columns_of(*_key(each, current)) or ()]
     column = _close(name[-1], known)
-    return written(*name[-2:-1], column) if column else ""
+    return sql_name(*name[-2:-1], column) if column else ""
 
 
-def _place(reference: Reference, current: str) -> tuple[str, str]:
+def _key(reference: Reference, current: str) -> tuple[str, str]:
     return reference.database or current, reference.table
 
 
 def _table(database: str, table: str, names: SchemaNames, current: str, common: Sequence[str]) -> str:
     here = _close(table, [*common, *names.tables_of(database)])
     if here:
-        return written("" if here in common or database.lower() == current.lower() else database, here)
+        return sql_name("" if here in common or database.lower() == current.lower() else database, here)
     others = [each for each in names.own_databases if each.lower() != database.lower()]
     places = {table: each for each in reversed(others) for table in names.tables_of(each)}
     # The same name in another database is more similar than any other name there.
     same = next((each for each in places if each.lower() == table.lower()), "")
     there = same or _close(table, places)
-    return written(places[there], there) if there else ""
+    return sql_name(places[there], there) if there else ""
 
 
 def _close(name: str, known: Iterable[str]) -> str:

@@ -31,8 +31,8 @@ from tidb_pe_magic.display.views.endpoints import (
     finding_notes,
     plan_line,
 )
-from tidb_pe_magic.display.views.fleets import fleet_progress, fleet_summary, in_words
-from tidb_pe_magic.display.views.loads import loaded
+from tidb_pe_magic.display.views.fleets import fleet_progress, fleet_summary, state_counts
+from tidb_pe_magic.display.views.loads import load_progress
 from tidb_pe_magic.display.views.queries import amounts, query_summary
 
 _OTHER_HOSTS = "OTHER API HOSTS"
@@ -45,10 +45,10 @@ __all__ = [
     "finding_notes",
     "fleet_progress",
     "fleet_summary",
-    "in_words",
-    "loaded",
+    "load_progress",
     "plan_line",
     "query_summary",
+    "state_counts",
     "view",
 ]
 

@@ -65,7 +65,7 @@ def who_pays(payer: str) -> str:
     }.get(payer, payer)
 
 
-def served(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, Cell], ...]:
+def served_clusters(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, Cell], ...]:
     """Return the fact with the clusters that an endpoint serves; empty if they were not looked up."""
     if not clusters:
         return ()
@@ -87,7 +87,7 @@ def serves(clusters: Sequence[model.ServedCluster] | None) -> tuple[Cell, ...]:
     return (f"serves {', '.join(names[:-1])} and {names[-1]}",)
 
 
-def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
+def missing_permission_notes(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
     """Return a note for each missing RAM action, because information that needs it is omitted."""
     return tuple(
         Mark("warn", f"Some details are unknown: RAM action {action} is missing.", Suggestion("permissions"))

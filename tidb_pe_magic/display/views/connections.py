@@ -36,7 +36,7 @@ def _connection(connection: model.Connection) -> View:
         ),
         next_command=Suggestion("sql", connection.alias) if connection.registered else None,
         next_body=connection.first_query,
-        notes=_shared(connection),
+        notes=_sharing_notes(connection),
         details=(
             View(
                 title="",
@@ -57,7 +57,7 @@ def _connection(connection: model.Connection) -> View:
     )
 
 
-def _shared(connection: model.Connection) -> tuple[Mark, ...]:
+def _sharing_notes(connection: model.Connection) -> tuple[Mark, ...]:
     if not connection.shared:
         return ()
     authority = ", and --ca with the file of the server's authority" if connection.ca else ""

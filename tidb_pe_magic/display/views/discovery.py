@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.view import Code, Mark, Table, View
-from tidb_pe_magic.display.views.base import cannot_tell, view_of, who_pays
+from tidb_pe_magic.display.views.base import missing_permission_notes, view_of, who_pays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def _networks(networks: model.Networks) -> View:
     rows = tuple(row for vpc in usable for row in _choices(networks, vpc))
     header = ("VPC", "Zones", "Security group", "Allows this notebook")
     more = len(rows) - _MOST_CHOICES
-    notes = [*cannot_tell(networks.missing_actions), *_elsewhere(networks)]
+    notes = [*missing_permission_notes(networks.missing_actions), *_outside_notes(networks)]
     if more > 0:
         notes.append(Mark("info", f"Details list {more} more security groups."))
     obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
@@ -104,11 +104,11 @@ def _networks(networks: model.Networks) -> View:
         ),
         tables=(Table(caption="", header=header, rows=rows[:_MOST_CHOICES]),) if rows else (),
         notes=tuple(notes),
-        next_command=_plan_here(networks, usable),
+        next_command=_plan_suggestion(networks, usable),
         details=(
             View(
                 title="",
-                facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _place(here))),
+                facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _location(here))),
                 parts=tuple(_vpc(networks, vpc) for vpc in networks.vpcs),
             ),
         ),
@@ -137,7 +137,7 @@ def _lets_in(group: model.SecurityGroup) -> Mark:
             return Mark("info", group.inbound or "not looked up")
 
 
-def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> Suggestion | None:
+def _plan_suggestion(networks: model.Networks, usable: Sequence[model.Vpc]) -> Suggestion | None:
     """Return the plan for the first usable VPC and a group that allows this notebook, or the first one."""
     if not usable:
         return None
@@ -147,13 +147,13 @@ def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> Suggest
     return Suggestion("plan", "--vpc", usable[0].vpc_id, *asked)
 
 
-def _place(here: model.Whereabouts | None) -> Cell:
+def _location(here: model.Whereabouts | None) -> Cell:
     if here is None:
         return "unknown: the ECS metadata service does not answer"
     return Code(here.vpc_id, here.vswitch_id, here.zone_id, here.private_ip)
 
 
-def _elsewhere(networks: model.Networks) -> tuple[Mark, ...]:
+def _outside_notes(networks: model.Networks) -> tuple[Mark, ...]:
     """Explain what it means if this notebook is in none of the VPCs; this is not an error."""
     here = networks.here
     if here is None or any(networks.is_here(vpc) for vpc in networks.vpcs):
@@ -218,7 +218,7 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
 
 
 @view_of.register(model.VerifiedService)
-def _verified(service: model.VerifiedService) -> View:
+def _verified_service(service: model.VerifiedService) -> View:
     pays = () if service.emulated else (("Who pays", who_pays(service.payer)),)
     return View(
         title="Service verified: this account can reach it",

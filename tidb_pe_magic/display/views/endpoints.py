@@ -10,9 +10,9 @@ from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion, as_advice
 from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import (
-    cannot_tell,
     for_endpoint,
-    served,
+    missing_permission_notes,
+    served_clusters,
     served_names,
     serves,
     view_of,
@@ -43,10 +43,10 @@ def _plan(plan: model.EndpointPlan) -> View:
         ("Service Name", Code(plan.service.service_name)),
         ("VPC", Code(plan.vpc.vpc_id)),
         ("Security groups", Code(*plan.security_group_ids)),
-        *served(plan.clusters),
+        *served_clusters(plan.clusters),
     )
     details = (View(title="", facts=facts, tables=(*_zones(plan.zones), *_findings(plan))),)
-    notes = (*_differences(plan.differences), *finding_notes(plan), *_passed(plan))
+    notes = (*_differences(plan.differences), *finding_notes(plan), *_passed_checks(plan))
     if existing is not None:
         return View(
             title="Plan: create refuses to reuse this endpoint without --force:"
@@ -57,7 +57,7 @@ def _plan(plan: model.EndpointPlan) -> View:
             brief=_free(
                 plan,
                 Code(existing.vpc_id),
-                _in_words(existing),
+                _both_states(existing),
                 *serves(plan.clusters),
                 "no additional cost",
             ),
@@ -151,7 +151,7 @@ def _findings(plan: model.EndpointPlan) -> tuple[Table, ...]:
     return (Table(caption="Preflight", header=("Check", "Found"), rows=rows),) if rows else ()
 
 
-def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
+def _passed_checks(plan: model.EndpointPlan) -> tuple[Mark, ...]:
     """Return one line for all passed checks."""
     passed = sum(finding.severity == model.Severity.OK for finding in plan.findings)
     if not passed:
@@ -161,7 +161,7 @@ def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
 
 
 @view_of.register(model.CreatedEndpoint)
-def _created(created: model.CreatedEndpoint) -> View:
+def _created_endpoint(created: model.CreatedEndpoint) -> View:
     shown = _endpoint(created.endpoint)
     authorization = replace(_authorization(created.endpoint.authorization()), next_command=None)
     return replace(
@@ -171,7 +171,7 @@ def _created(created: model.CreatedEndpoint) -> View:
         brief=(
             Code(created.endpoint.vpc_id),
             Code(*_zone_ids(created.endpoint)),
-            _in_words(created.endpoint),
+            _both_states(created.endpoint),
             *serves(created.endpoint.clusters),
         ),
         notes=(
@@ -213,19 +213,19 @@ def _authorization(rule: model.Authorization) -> View:
 
 @view_of.register(model.VpcEndpoint)
 def _endpoint(endpoint: model.VpcEndpoint) -> View:
-    notes = [*cannot_tell(endpoint.missing_actions)]
+    notes = [*missing_permission_notes(endpoint.missing_actions)]
     if endpoint.business_status != "Normal":
         notes.append(
             Mark("warn", f"Billing status {endpoint.business_status}: see the Alibaba Cloud account.")
         )
     if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
-    title, kind, command = _standing(endpoint)
+    title, kind, command = _summary(endpoint)
     changes = endpoint.changes
     seen = (observed_changes(changes),) if len(changes) > 1 else ()
     after = f"after {changes[-1].elapsed:.1f} s" if seen and endpoint.ready else ""
     brief: tuple[Cell, ...] = (
-        "" if endpoint.ready else _in_words(endpoint),
+        "" if endpoint.ready else _both_states(endpoint),
         after,
         Code(endpoint.domain),
         Code(*_zone_ids(endpoint)),
@@ -253,8 +253,8 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
                     ("Region ID", Code(endpoint.region_id)),
                     ("Security groups", Code(*endpoint.security_group_ids)),
                     ("Created", endpoint.created),
-                    ("Created by tidb_pe", _made_here(endpoint)),
-                    *served(endpoint.clusters),
+                    ("Created by tidb_pe", _origin(endpoint)),
+                    *served_clusters(endpoint.clusters),
                 ),
                 tables=_zones(endpoint.zones),
                 notes=seen,
@@ -263,7 +263,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
     )
 
 
-def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
+def _summary(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
     """Return an endpoint's title, mark and next command, derived from its state."""
     if endpoint.ready:
         return "Endpoint ready: Active and Connected", "ok", for_endpoint("connect", endpoint)
@@ -274,7 +274,7 @@ def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
     return "Endpoint not ready yet", "busy", for_endpoint("wait", endpoint)
 
 
-def _in_words(endpoint: model.VpcEndpoint) -> str:
+def _both_states(endpoint: model.VpcEndpoint) -> str:
     return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
@@ -289,9 +289,9 @@ def _endpoints(endpoints: model.Endpoints) -> View:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             Code(endpoint.endpoint_id),
-            Mark(_standing(endpoint)[1], f"{endpoint.endpoint_status}, {endpoint.connection_status}"),
+            Mark(_summary(endpoint)[1], f"{endpoint.endpoint_status}, {endpoint.connection_status}"),
             Code(endpoint.vpc_id),
-            _made_here(endpoint),
+            _origin(endpoint),
         )
         for endpoint in endpoints
     )
@@ -323,12 +323,12 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         title=f"Endpoints {of}: {len(rows)}",
         brief=serves(endpoints.items[0].clusters) if cluster else (),
         tables=(Table(caption="", header=header, rows=rows),),
-        notes=cannot_tell(missing),
-        next_command=_standing(endpoints.items[0])[2] if cluster and len(rows) == 1 else None,
+        notes=missing_permission_notes(missing),
+        next_command=_summary(endpoints.items[0])[2] if cluster and len(rows) == 1 else None,
         details=(
             View(
                 title="",
-                facts=served(endpoints.items[0].clusters) if cluster else (),
+                facts=served_clusters(endpoints.items[0].clusters) if cluster else (),
                 tables=(
                     Table(
                         caption="Names, zones and addresses",
@@ -341,7 +341,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
     )
 
 
-def _made_here(endpoint: model.VpcEndpoint) -> str:
+def _origin(endpoint: model.VpcEndpoint) -> str:
     """Return whether the endpoint has `OUR_TAG`; only one operation reports it."""
     hidden = model.RamAction.ENDPOINTS in endpoint.missing_actions
     return "cannot tell" if hidden else yes_or_no(endpoint.ours)

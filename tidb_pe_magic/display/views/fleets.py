@@ -41,7 +41,7 @@ def _fleet(fleet: model.Fleet) -> View:
         return View(title=f"Template written: {fleet.path}", kind="ok", notes=(edit,), next_command=command)
     failed = tuple(row for row in fleet.rows if row.failed)
     return View(
-        title=f"Fleet {fleet.action}: {in_words(fleet.rows)}",
+        title=f"Fleet {fleet.action}: {state_counts(fleet.rows)}",
         kind="no" if failed else None if fleet.action == "plan" else "ok",
         facts=_facts(fleet),
         tables=(_table(fleet.rows, "Endpoints", *_MORE.get(fleet.action, ())), *_failures(failed)),
@@ -52,10 +52,10 @@ def _fleet(fleet: model.Fleet) -> View:
 
 def fleet_summary(fleet: model.Fleet) -> str:
     """Return the outcome of a fleet on one line."""
-    return f"fleet {fleet.action}: {in_words(fleet.rows)} ({fleet.seconds:.1f} s)"
+    return f"fleet {fleet.action}: {state_counts(fleet.rows)} ({fleet.seconds:.1f} s)"
 
 
-def in_words(rows: Sequence[model.FleetRow]) -> str:
+def state_counts(rows: Sequence[model.FleetRow]) -> str:
     """Return how many rows are in which state."""
     return ", ".join(f"{count} {state}" for state, count in model.row_counts(tuple(rows)).items()) or "no row"
 
@@ -77,7 +77,7 @@ def fleet_progress(event: model.FleetProgressed | model.FleetEnded, *, live: boo
         moving.sort(key=lambda row: row.row_state == model.RowState.CONNECTING)
         rows = tuple(sorted((*failed, *moving[:_MOST_MOVING]), key=lambda row: row.number))
     return View(
-        title=f"Fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}",
+        title=f"Fleet {event.action}, {event.elapsed:.0f} s: {state_counts(event.rows)}",
         kind="busy" if live else "info",
         tables=(_table(rows),) if rows else (),
         notes=tuple(

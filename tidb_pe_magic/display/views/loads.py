@@ -32,12 +32,12 @@ def _notes(result: model.LoadResult) -> Iterator[str]:
         yield f"Rows with an existing {', '.join(result.keys)} were updated."
 
 
-def loaded(event: model.RowsLoaded) -> str:
+def load_progress(event: model.RowsLoaded) -> str:
     """Return how many rows are committed, of how many."""
     rows, rest = amounts(event.rows, event.bytes, event.seconds).split(" ", 1)
     return f"{rows} of {event.total:,} {rest}"
 
 
-def table_shown(event: model.TableShown) -> View:
+def create_table(event: model.TableShown) -> View:
     """Return the statement that creates the table."""
     return View(title="The table that will be created", kind="info", block=tuple(event.statement.split("\n")))

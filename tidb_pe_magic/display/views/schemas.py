@@ -29,7 +29,7 @@ def _tables(found: model.Tables) -> View:
     grouped = {name: [table for table in found.items if table.database == name] for name in names}
     empty = [name for name, tables in grouped.items() if not tables]
     listed = tuple(
-        _listed(name, tables, current=name.lower() == found.database.lower())
+        _table_list(name, tables, current=name.lower() == found.database.lower())
         for name, tables in grouped.items()
         if tables
     )
@@ -51,15 +51,15 @@ def _tables(found: model.Tables) -> View:
         title=f"{count} {where} (connection {found.alias})",
         tables=listed,
         notes=tuple(notes),
-        next_command=Suggestion("tables", _typed(found, first)) if first is not None else None,
+        next_command=Suggestion("tables", _typed_name(found, first)) if first is not None else None,
     )
 
 
-def _typed(found: model.Tables, table: model.TableSummary) -> str:
+def _typed_name(found: model.Tables, table: model.TableSummary) -> str:
     return table.name if table.database == found.database else f"{table.database}.{table.name}"
 
 
-def _listed(name: str, tables: Sequence[model.TableSummary], *, current: bool) -> Table:
+def _table_list(name: str, tables: Sequence[model.TableSummary], *, current: bool) -> Table:
     here = " (current database)" if current else ""
     return Table(
         caption=f"{name}{here}: {_count(len(tables), 'table')}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.svg import NARROW, WIDTH, Drawing, Line, Shape, Sign, Words
+from tidb_pe_magic.display.svg import NARROW, WIDTH, Drawing, Line, Shape, Sign, TextLine
 from tidb_pe_magic.display.view import Mark
 from tidb_pe_magic.display.views.topology import state_kind
 
@@ -29,14 +29,14 @@ def timeline(changes: Sequence[model.StateChange]) -> Drawing:
         shown[1 : 2 - _MOST] = [None]
     step = (WIDTH - _LEAD) / max(len(shown), _LEAST)
     places = [_LEAD + _SIGN + number * step for number in range(len(shown))]
-    shapes: list[Shape] = [Words(x=0, y=14, text="Seen after", room=_LEAD)]
+    shapes: list[Shape] = [TextLine(x=0, y=14, text="Seen after", room=_LEAD)]
     for x, change in zip(places, shown, strict=True):
-        shapes.append(Words(x=x - 6, y=14, text=_after(change) if change else "…", room=step, after="·"))
+        shapes.append(TextLine(x=x - 6, y=14, text=_after(change) if change else "…", room=step, after="·"))
     for y, name, states in (
         (34.0, "Endpoint", [change.endpoint_status if change else None for change in shown]),
         (72.0, "Connection", [change.connection_status if change else None for change in shown]),
     ):
-        shapes.append(Words(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
+        shapes.append(TextLine(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
         shapes += _lane(y, states, places, step)
     label = observed_changes(changes).text
     return Drawing(label=label, height=98, shapes=tuple(shapes), narrow=_from_top(shown, label))
@@ -46,15 +46,15 @@ def _from_top(shown: Sequence[model.StateChange | None], label: str) -> Drawing:
     """Draw the states as lines, one below the other."""
     titles = ((0.0, "After"), (_SECOND, "Endpoint"), (_THIRD, "Connection"))
     shapes: list[Shape] = [
-        Words(x=x, y=14, text=title, room=_THIRD, face="title", after="·") for x, title in titles
+        TextLine(x=x, y=14, text=title, room=_THIRD, face="title", after="·") for x, title in titles
     ]
     for number, change in enumerate(shown, 1):
         y = 14 + number * _ROW
-        shapes.append(Words(x=0, y=y, text=_after(change) if change else "…", room=_SECOND, after="·"))
+        shapes.append(TextLine(x=0, y=y, text=_after(change) if change else "…", room=_SECOND, after="·"))
         states = (change.endpoint_status, change.connection_status) if change else ()
         for x, state in zip((_SECOND, _THIRD), states, strict=False):
             shapes.append(Sign(x=x + 6, y=y - 4, kind=state_kind(state)))
-            shapes.append(Words(x=x + 16, y=y, text=state, room=_THIRD - _SECOND - 20, after="·"))
+            shapes.append(TextLine(x=x + 16, y=y, text=state, room=_THIRD - _SECOND - 20, after="·"))
     return Drawing(label=label, height=20 + len(shown) * _ROW, shapes=tuple(shapes), width=NARROW)
 
 
@@ -75,7 +75,7 @@ def _lane(y: float, states: Sequence[str | None], places: Sequence[float], step:
         begins = state is not None and state != before
         if begins:
             yield Sign(x=x, y=y, kind=kind)
-            yield Words(x=x - 6, y=y + 20, text=state or "", room=step, after="·")
+            yield TextLine(x=x - 6, y=y + 20, text=state or "", room=step, after="·")
         if number + 1 < len(places):
             lead = _SIGN if begins else -_SIGN
             yield Line(start=(x + lead, y), end=(places[number + 1] - _SIGN, y), kind=kind)

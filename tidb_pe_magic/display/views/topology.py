@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.svg import NARROW, Box, Drawing, Line, Shape, Sign, Words
+from tidb_pe_magic.display.svg import NARROW, Box, Drawing, Line, Shape, Sign, TextLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,14 +79,14 @@ class _Station:
         top = middle - height / 2
         yield Box(x=column.left, y=top, width=column.width, height=height, kind=self.kind or "info")
         y = middle + 4 - (self._lines - 1) * _LINE / 2
-        yield Words(x=x, y=y, text=self.title, room=room, face="title")
+        yield TextLine(x=x, y=y, text=self.title, room=room, face="title")
         if self.code:
             y += _LINE
-            yield Words(x=x, y=y, text=self.code, room=room, face="code")
+            yield TextLine(x=x, y=y, text=self.code, room=room, face="code")
         lead = _SIGN if self.kind else 0
         if self.kind:
             yield Sign(x=x + 6, y=y + _LINE - 4, kind=self.kind)
-        yield Words(x=x + lead, y=y + _LINE, text=self.note, room=room - lead, after=after)
+        yield TextLine(x=x + lead, y=y + _LINE, text=self.note, room=room - lead, after=after)
 
 
 def state_kind(status: str) -> Kind:
@@ -116,7 +116,7 @@ def topology(
         looked_up: whether the existence of an endpoint is known.
     """
     known = _Topology(cluster=cluster, endpoint=endpoint, aliases=aliases, looked_up=looked_up)
-    label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
+    label = _description(cluster, endpoint, aliases, looked_up=looked_up)
     return replace(_from_left(known, label), narrow=_from_top(known, label))
 
 
@@ -140,7 +140,7 @@ class _Topology:
         return _HEAD + max(len(self.zones), 1) * _ZONE_STEP + 4
 
     @property
-    def way_in(self) -> Kind:
+    def line_kind(self) -> Kind:
         """How the lines between notebook and endpoint are drawn."""
         return "ok" if self.aliases else "info"
 
@@ -162,7 +162,7 @@ def _from_left(known: _Topology, label: str) -> Drawing:
         *_fan(
             (_NOTEBOOK.right, middle),
             [(_ENDPOINT.left + inside, y) for y in middles or [middle]],
-            known.way_in,
+            known.line_kind,
         ),
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
@@ -184,7 +184,7 @@ def _from_top(known: _Topology, label: str) -> Drawing:
     last = below + service.height + _GAP
     shapes = (
         *notebook.shapes(column, 1 + notebook.height / 2, height=notebook.height),
-        Line(start=(x, 1 + notebook.height), end=(x, top), kind=known.way_in),
+        Line(start=(x, 1 + notebook.height), end=(x, top), kind=known.line_kind),
         *_endpoint(known, column, top),
         *_connection(endpoint, way_out, (x + 14, bottom + _WORDS_GAP / 2 + 4), x - 14),
         Line(start=(x, bottom), end=(x, below), kind=way_out),
@@ -268,7 +268,7 @@ def _clusters(
             y = top + number * _LINE
             yield Sign(x=x + 6, y=y - 4, kind=kind)
             after: Literal["·", ""] = "·" if number < len(lines) else ""
-            yield Words(x=x + _SIGN, y=y, text=text, room=room - _SIGN, face="code", after=after)
+            yield TextLine(x=x + _SIGN, y=y, text=text, room=room - _SIGN, face="code", after=after)
 
 
 def _endpoint(known: _Topology, column: _Column, top: float) -> Iterator[Shape]:
@@ -276,14 +276,14 @@ def _endpoint(known: _Topology, column: _Column, top: float) -> Iterator[Shape]:
     left, room = column.left + _PAD, column.width - 2 * _PAD
     kind = state_kind(endpoint.endpoint_status) if endpoint else "info"
     yield Box(x=column.left, y=top, width=column.width, height=known.height, kind=kind)
-    yield Words(x=left, y=top + 17, text="Endpoint", room=room, face="title")
+    yield TextLine(x=left, y=top + 17, text="Endpoint", room=room, face="title")
     if endpoint is None:
         text = "not created yet" if known.looked_up else "unknown"
-        yield Words(x=left, y=top + 34, text=text, room=room, after="→")
+        yield TextLine(x=left, y=top + 34, text=text, room=room, after="→")
         return
     yield Sign(x=left + 76, y=top + 13, kind=kind)
-    yield Words(x=left + 86, y=top + 17, text=endpoint.endpoint_status, room=room - 86, after="·")
-    yield Words(x=left, y=top + 33, text=endpoint.endpoint_id, room=room, face="code", after="·")
+    yield TextLine(x=left + 86, y=top + 17, text=endpoint.endpoint_status, room=room - 86, after="·")
+    yield TextLine(x=left, y=top + 33, text=endpoint.endpoint_id, room=room, face="code", after="·")
     for number, zone in enumerate(zones):
         more = len(endpoint.zones) - len(zones) if number + 1 == len(zones) else 0
         yield from _zone(zone, column, top - 1 + _HEAD + number * _ZONE_STEP, more)
@@ -295,9 +295,9 @@ def _zone(zone: model.EndpointZone, column: _Column, top: float, more: int) -> I
     name = f"{zone.zone_id} +{more} more" if more else zone.zone_id
     state = " ".join(filter(None, (zone.eni_ip, zone.status))) or "state not known"
     yield Box(x=left, y=top, width=width, height=_ZONE_HEIGHT, kind=kind)
-    yield Words(x=left + 8, y=top + 16, text=name, room=room, face="code")
+    yield TextLine(x=left + 8, y=top + 16, text=name, room=room, face="code")
     yield Sign(x=left + 14, y=top + 28, kind=kind)
-    yield Words(x=left + 8 + _SIGN, y=top + 32, text=state, room=room - _SIGN, after="·")
+    yield TextLine(x=left + 8 + _SIGN, y=top + 32, text=state, room=room - _SIGN, after="·")
 
 
 def _connection(
@@ -307,7 +307,7 @@ def _connection(
     if endpoint is not None:
         x, y = place
         yield Sign(x=x, y=y - 4, kind=kind)
-        yield Words(x=x + 10, y=y, text=endpoint.connection_status, room=room - 24, after="→")
+        yield TextLine(x=x + 10, y=y, text=endpoint.connection_status, room=room - 24, after="→")
 
 
 def connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:
@@ -327,7 +327,7 @@ def _fan(one: tuple[float, float], many: Sequence[tuple[float, float]], kind: Ki
         yield Line(start=start, end=end, kind=kind)
 
 
-def _in_words(
+def _description(
     cluster: model.Cluster | None,
     endpoint: model.VpcEndpoint | None,
     aliases: Sequence[str] | None,

@@ -89,8 +89,8 @@ class ChooseCluster:
             FieldSet(ClustersRequest),
             given=dict,
             then=lambda clusters: session.store.update(clusters=clusters, no_credentials=False),
-            failed=self._list_failed,
-            show=_excluded,
+            failed=self._show_list_failure,
+            show=_unusable_clusters,
         )
         session.store.observe(lambda _: self._offer_clusters(), "clusters")
         self._start_sandbox = start_sandbox
@@ -195,7 +195,7 @@ class ChooseCluster:
         self._session.summary.add("sandbox", line, "ok", "Sandbox started")
         self._load()
 
-    def _list_failed(self, error: Exception) -> None:
+    def _show_list_failure(self, error: Exception) -> None:
         self._session.store.update(no_credentials=isinstance(error, MissingCredentials))
 
     def _offer_clusters(self) -> None:
@@ -240,7 +240,7 @@ def _values(cluster: model.Cluster) -> str:
     )
 
 
-def _excluded(clusters: model.Clusters) -> str:
+def _unusable_clusters(clusters: model.Clusters) -> str:
     """Return the unusable clusters, each with its reason."""
     excluded = [cluster for cluster in clusters if cluster.restriction]
     usable = len(clusters) - len(excluded)
@@ -251,4 +251,4 @@ def _excluded(clusters: model.Clusters) -> str:
     if not (reasons or via):
         return fragments.hint(f"{title}.")
     why = "Why not the others?" if reasons else "Details"
-    return fragments.folded(f"{title}. {why}", as_html(View(title="", notes=(*reasons, *via))))
+    return fragments.fold(f"{title}. {why}", as_html(View(title="", notes=(*reasons, *via))))

@@ -47,10 +47,10 @@ class Connect:
         """Create the step, without an endpoint."""
         self._session, self._store = session, session.store
         self.endpoint = Picker(ConnectRequest, "endpoint")
-        self.endpoint.on_change(self._endpoint_chosen)
+        self.endpoint.on_change(self._choose_endpoint)
         self.timeout = field_for(WaitRequest, "timeout", description="Wait at most (seconds)")
         self.list = OperationPanel(
-            session, "endpoints", FieldSet(EndpointsRequest), then=self._listed, show=lambda _: ""
+            session, "endpoints", FieldSet(EndpointsRequest), then=self._show_endpoints, show=lambda _: ""
         )
         self.wait = Action(
             session,
@@ -59,8 +59,8 @@ class Connect:
             FieldSet(WaitRequest, [self.endpoint, self.timeout]),
             enabled=lambda state: state.endpoint is not None,
             primary=lambda state: state.endpoint is not None and not state.endpoint.ready,
-            then=self._waited,
-            on_event=self._observed,
+            then=self._after_wait,
+            on_event=self._on_event,
         )
         self.login = {
             name: field_for(ConnectRequest, name, description=_LABELS.get(name, ""))
@@ -75,11 +75,11 @@ class Connect:
             enabled=lambda state: state.endpoint is not None and state.endpoint.ready,
             primary=lambda state: not state.aliases,
             given=self._password_source,
-            then=self._connected,
+            then=self._after_connect,
             prompt=self._prompt,
         )
         self.query = QueryStep(session)
-        self.delete = DeleteEndpoint(session, self._deleted)
+        self.delete = DeleteEndpoint(session, self._after_delete)
         self.password.on_change(self.connect.draw)
         self._store.observe(lambda _: self._clear(), "cluster")
         self.box = self._laid_out()
@@ -121,7 +121,7 @@ class Connect:
         for operation in (self.list, self.wait, self.connect):
             operation.clear()
 
-    def _listed(self, found: model.Endpoints) -> None:
+    def _show_endpoints(self, found: model.Endpoints) -> None:
         """List the endpoints; a single endpoint is selected automatically."""
         alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
         created = self._store.state.created
@@ -139,7 +139,7 @@ class Connect:
                 self.endpoint.value = created.endpoint_id
         self._store.change(
             lambda state: replace(
-                self._with_chosen(state, tuple(alive)), created=state.created if unlisted else None
+                self._with_endpoint(state, tuple(alive)), created=state.created if unlisted else None
             )
         )
         self._show_endpoint()
@@ -147,11 +147,11 @@ class Connect:
         if chosen is not None and not chosen.ready:
             self._session.worker.then(self._wait)
 
-    def _endpoint_chosen(self) -> None:
-        self._store.change(lambda state: self._with_chosen(state, state.endpoints))
+    def _choose_endpoint(self) -> None:
+        self._store.change(lambda state: self._with_endpoint(state, state.endpoints))
         self._show_endpoint()
 
-    def _with_chosen(self, state: FormState, alive: tuple[model.VpcEndpoint, ...]) -> FormState:
+    def _with_endpoint(self, state: FormState, alive: tuple[model.VpcEndpoint, ...]) -> FormState:
         """Return the state with the only endpoint, or with the chosen one."""
         several = len(alive) > 1
         chosen = next((e for e in alive if not several or e.endpoint_id == self.endpoint.value), None)
@@ -161,14 +161,14 @@ class Connect:
         endpoint = self._store.state.endpoint
         self.wait.outcome.value = fragments.result(endpoint) if endpoint is not None else ""
 
-    def _deleted(self) -> None:
+    def _after_delete(self) -> None:
         """Look up the remaining endpoints after a deletion, which has closed the endpoint's connections."""
         self._session.worker.then(self.reload)
 
     def _wait(self) -> None:
         self.wait.run()
 
-    def _observed(self, event: model.Event) -> None:
+    def _on_event(self, event: model.Event) -> None:
         if isinstance(event, model.EndpointObserved):
             self._update_endpoint(event.endpoint)
 
@@ -177,7 +177,7 @@ class Connect:
         if not chosen or endpoint is None or endpoint.endpoint_id == chosen:
             self._store.change(lambda state: state.with_endpoint(endpoint))
 
-    def _waited(self, endpoint: model.VpcEndpoint) -> None:
+    def _after_wait(self, endpoint: model.VpcEndpoint) -> None:
         self._update_endpoint(endpoint)
 
     def _password_source(self) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class Connect:
         finally:
             self.connect.draw()
 
-    def _connected(self, connection: model.Connection) -> None:
+    def _after_connect(self, connection: model.Connection) -> None:
         self.password.clear()
         endpoint = self._store.state.endpoint
         same = endpoint is None or endpoint.endpoint_id == connection.endpoint_id

@@ -61,7 +61,7 @@ class CreateEndpoint:
             FieldSet(NetworksRequest),
             then=lambda networks: self._store.update(networks=networks),
             failed=lambda _: self._store.update(networks=None),
-            show=_excluded,
+            show=_unusable_vpcs,
         )
         self.plan = Action(
             session,
@@ -71,8 +71,8 @@ class CreateEndpoint:
             enabled=lambda state: state.cluster is not None,
             primary=lambda state: not self._can_create(state),
             starts=self._check_starts,
-            then=self._planned,
-            failed=self._not_planned,
+            then=self._after_plan,
+            failed=self._after_plan_failure,
         )
         self.create = Action(
             session,
@@ -80,8 +80,8 @@ class CreateEndpoint:
             _create_label,
             FieldSet(CreateRequest, [*self._placement, self.force]),
             enabled=self._can_create,
-            before=self._check_outdated,
-            then=self._created,
+            before=self._update_label,
+            then=self._after_create,
         )
         self.rule: Any = widgets.HTML().add_class("tidb-pe-authorize")
         self.vpc.on_change(self._offer_within)
@@ -142,12 +142,12 @@ class CreateEndpoint:
         self.force.value = None  # consent is valid for one plan only
         self._store.update(plan_check=PlanCheck.RUNNING)
 
-    def _check_outdated(self) -> None:
+    def _update_label(self) -> None:
         """Update the button's label to the plan for the current fields."""
         if self._store.state.plan_check is PlanCheck.OUTDATED:
             self._check()
 
-    def _planned(self, plan: model.EndpointPlan) -> None:
+    def _after_plan(self, plan: model.EndpointPlan) -> None:
         """Show the plan's choices in the pickers, so that every default is visible."""
         if self._store.state.plan_check is not PlanCheck.RUNNING:
             return  # the user has chosen another value in the meantime, and another check follows
@@ -159,7 +159,7 @@ class CreateEndpoint:
                 _show(field, value)
         self._store.update(plan=plan, plan_check=PlanCheck.CURRENT)
 
-    def _not_planned(self, _error: Exception) -> None:
+    def _after_plan_failure(self, _error: Exception) -> None:
         if self._store.state.plan_check is PlanCheck.RUNNING:
             self._store.update(plan=None, plan_check=PlanCheck.NONE)
 
@@ -181,7 +181,7 @@ class CreateEndpoint:
         else:
             self.vpc.offer(
                 (
-                    f"{vpc.name or 'no name'}{_here(networks, vpc)} ({vpc.vpc_id}, {vpc.cidr_block})",
+                    f"{vpc.name or 'no name'}{_location(networks, vpc)} ({vpc.vpc_id}, {vpc.cidr_block})",
                     vpc.vpc_id,
                 )
                 for vpc in networks.usable_vpcs()
@@ -204,17 +204,17 @@ class CreateEndpoint:
         )
         self.zones.offer(networks, vpc)
 
-    def _created(self, created: model.CreatedEndpoint) -> None:
+    def _after_create(self, created: model.CreatedEndpoint) -> None:
         endpoint = created.endpoint
         self.rule.value = _rule(endpoint.authorization())
         self.plan.clear()
 
-        def with_created(state: FormState) -> FormState:
+        def after_create(state: FormState) -> FormState:
             # The planned endpoint exists now.
             plan = replace(state.plan, existing=endpoint) if state.plan else None
             return replace(state.with_endpoint(endpoint), created=endpoint, plan=plan)
 
-        self._store.change(with_created)
+        self._store.change(after_create)
         self._on_created()
 
 
@@ -245,7 +245,7 @@ def _show(field: Field, value: object) -> None:
 
 def _rule(rule: model.Authorization) -> str:
     """Return the rule of the optional step Authorize, as fields to copy."""
-    return fragments.folded(
+    return fragments.fold(
         "Only for clusters that allow selected endpoints: authorize this endpoint",
         fragments.hint(
             "In TiDB Cloud: My TiDB > the instance > Settings > Networking > Private Endpoint > "
@@ -261,11 +261,11 @@ def _rule(rule: model.Authorization) -> str:
     )
 
 
-def _here(networks: model.Networks, vpc: model.Vpc) -> str:
+def _location(networks: model.Networks, vpc: model.Vpc) -> str:
     return " · this notebook" if networks.is_here(vpc) else ""
 
 
-def _excluded(networks: model.Networks) -> str:
+def _unusable_vpcs(networks: model.Networks) -> str:
     """Return the unusable VPCs, each with its reason."""
     obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
     reasons = tuple(
@@ -275,4 +275,4 @@ def _excluded(networks: model.Networks) -> str:
     title = f"{usable} of {len(obstacles)} VPCs can hold the endpoint"
     if not reasons:
         return ""
-    return fragments.folded(f"{title}. Why not the others?", as_html(View(title="", notes=reasons)))
+    return fragments.fold(f"{title}. Why not the others?", as_html(View(title="", notes=reasons)))

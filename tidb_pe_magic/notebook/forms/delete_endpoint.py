@@ -55,7 +55,7 @@ class DeleteEndpoint:
             enabled=lambda state: state.endpoint is not None and bool(self.switches["yes"].value),
             primary=lambda _: False,
             given=self._endpoint,
-            then=self._deleted,
+            then=self._after_delete,
         )
         self.action.button.add_class("tidb-pe-danger")
         self._endpoint_id = ""
@@ -85,7 +85,7 @@ class DeleteEndpoint:
         named = {"endpoint": endpoint.endpoint_id} if endpoint else {}
         return self._session.cluster_field() | named
 
-    def _deleted(self, _deletion: model.Deletion) -> None:
+    def _after_delete(self, _deletion: model.Deletion) -> None:
         def without_endpoint(state: FormState) -> FormState:
             return replace(state.with_endpoint(None), created=None, connection=None)
 

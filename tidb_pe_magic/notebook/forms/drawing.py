@@ -56,7 +56,7 @@ class FormDrawing:
                 _cluster(state),
             )
         )
-        self.box.value = f'<div class="tidb-pe-way" role="img" aria-label="{_escaped(label)}">{shown}</div>'
+        self.box.value = f'<div class="tidb-pe-way" role="img" aria-label="{_escape(label)}">{shown}</div>'
 
 
 def _notebook(aliases: tuple[str, ...] | None) -> str:
@@ -92,8 +92,8 @@ def _zone(zone: model.EndpointZone) -> str:
     kind = state_kind(zone.status)
     words = " ".join(filter(None, (zone.eni_ip, zone.status))) or zone.vswitch_id
     return (
-        f'<div class="tidb-pe-station tidb-pe-zone tidb-pe-{kind}"><code>{_escaped(zone.zone_id)}</code> '
-        f"<span>{_sign(kind)}{_escaped(words)}</span></div>"
+        f'<div class="tidb-pe-station tidb-pe-zone tidb-pe-{kind}"><code>{_escape(zone.zone_id)}</code> '
+        f"<span>{_sign(kind)}{_escape(words)}</span></div>"
     )
 
 
@@ -122,21 +122,21 @@ def _cluster(state: FormState) -> str:
 
 def _unbroken(names: list[str]) -> str:
     """Prevent line breaks at a name's hyphens."""
-    return ", ".join(f'<span class="tidb-pe-word">{_escaped(name)}</span>' for name in names)
+    return ", ".join(f'<span class="tidb-pe-word">{_escape(name)}</span>' for name in names)
 
 
 def _station(title: str, *, code: str = "", state: str = "", kind: Kind = "info", inner: str = "") -> str:
     words = (
         f"<strong>{title}</strong>",
-        f"<div><code>{_escaped(code)}</code></div>" if code else "",
-        f"<div>{_sign(kind)}{_escaped(state)}</div>" if state else "",
+        f"<div><code>{_escape(code)}</code></div>" if code else "",
+        f"<div>{_sign(kind)}{_escape(state)}</div>" if state else "",
         inner,
     )
     return f'<div class="tidb-pe-station tidb-pe-{kind}">{"".join(words)}</div>'
 
 
 def _link(kind: Kind, words: str = "") -> str:
-    label = f"<span>{_sign(kind)}{_escaped(words)}</span>" if words else ""
+    label = f"<span>{_sign(kind)}{_escape(words)}</span>" if words else ""
     return f'<div class="tidb-pe-link tidb-pe-{kind}">{label}</div>'
 
 
@@ -145,5 +145,5 @@ def _sign(kind: Kind) -> str:
     return f'<span class="tidb-pe-sign tidb-pe-{kind}">{sign}</span> ' if sign else ""
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(one_line(text))

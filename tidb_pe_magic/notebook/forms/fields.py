@@ -52,7 +52,7 @@ class Field:
         self.default = next(field.default for field in fields(request) if field.name == name)
         if self.default is MISSING:
             self.default = None
-        self.description = description or _words(name)
+        self.description = description or _label(name)
         self.reason = ""
         self._value: Any = self.default
         self._listeners: list[Callable[[], None]] = []
@@ -61,7 +61,7 @@ class Field:
         self._error = widgets.HTML().add_class("tidb-pe-error")
         self.box = widgets.VBox([self.control, self._error])
         self.box.add_class("tidb-pe-field").add_class(f"tidb-pe-field-{name.replace('_', '-')}")
-        self.control.observe(without_values()(self._changed), "value")
+        self.control.observe(without_values()(self._on_change), "value")
 
     @property
     def value(self) -> Any:
@@ -75,7 +75,7 @@ class Field:
         Raises:
             InvalidRequest: it is invalid; neither the value nor the control has changed.
         """
-        checked = self.default if value is None else self.request.checked(self.name, value)
+        checked = self.default if value is None else self.request.check_value(self.name, value)
         try:
             with self._quietly():
                 self._display(checked)
@@ -107,9 +107,9 @@ class Field:
 
     def _make(self) -> Any:
         control = widgets.Text(value=self._text(self.default), placeholder=_default(self.option.help))
-        return self._described(control)
+        return self._with_description(control)
 
-    def _described(self, control: Any) -> Any:
+    def _with_description(self, control: Any) -> Any:
         control.description, control.tooltip = self.description, self.option.help
         if "continuous_update" in control.trait_names():
             control.continuous_update = False  # do not validate half a word
@@ -126,12 +126,12 @@ class Field:
         """Return the control's content for the request; None if it is empty."""
         return self.control.value or None
 
-    def _changed(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
+    def _on_change(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
         if getattr(self._displaying, "depth", 0):
             return
         typed = self._typed()
         try:
-            value = self.default if typed is None else self.request.checked(self.name, typed)
+            value = self.default if typed is None else self.request.check_value(self.name, typed)
         except InvalidRequest as error:
             self._refuse(error.reason)
             return
@@ -161,7 +161,7 @@ class Lines(Field):
     def _make(self) -> Any:
         control = widgets.Textarea(value=self._text(self.default), rows=2)
         control.placeholder = f"{self.option.metavar}, one per line"
-        return self._described(control)
+        return self._with_description(control)
 
     def _text(self, value: Any) -> str:
         return "\n".join(map(self.option.write, value))
@@ -177,14 +177,14 @@ class Choice(Field):
     def _make(self) -> Any:
         none = [("— default —", "")] if self.default is None else []
         options = [*none, *((choice, choice) for choice in self.option.choices)]
-        return self._described(widgets.Dropdown(options=options, value=self._text(self.default)))
+        return self._with_description(widgets.Dropdown(options=options, value=self._text(self.default)))
 
 
 class Switch(Field):
     """A field with the values on and off."""
 
     def _make(self) -> Any:
-        return self._described(widgets.Checkbox(value=self.default, indent=False))
+        return self._with_description(widgets.Checkbox(value=self.default, indent=False))
 
     def _display(self, value: Any) -> None:
         self.control.value = value
@@ -279,7 +279,7 @@ class FieldSet:
             field.on_change(listener)
 
 
-def _words(name: str) -> str:
+def _label(name: str) -> str:
     """Return a field's name as a label: `tls_name` becomes "TLS name"."""
     first, *rest = (_ACRONYMS.get(word, word) for word in name.strip("_").split("_"))
     return " ".join((first[0].upper() + first[1:], *rest))

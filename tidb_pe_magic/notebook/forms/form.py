@@ -70,15 +70,15 @@ class Form:
             runbook, Summary(self._publish), wait_for_page=wait_for_page or self._page_sync.wait
         )
         store = self.session.store
-        self.choose = ChooseCluster(self.session, self._chosen, cluster, start_sandbox=start_sandbox)
-        self.create = CreateEndpoint(self.session, self._created)
+        self.choose = ChooseCluster(self.session, self._after_choice, cluster, start_sandbox=start_sandbox)
+        self.create = CreateEndpoint(self.session, self._after_create)
         self.connect = Connect(self.session)
         self.status = OperationPanel(
             self.session,
             "status",
             FieldSet(StatusRequest),
             given=lambda: self.session.cluster_field() | self.session.endpoint_field(),
-            then=self._status_read,
+            then=self._after_status,
         )
         self.header = Header(self.session, self._reload)
         steps: dict[str, SectionContent] = {
@@ -87,7 +87,7 @@ class Form:
             "connect": self.connect,
         }
         self.sections = {
-            name: Section(store, number, name, content, self._opened)
+            name: Section(store, number, name, content, self._on_open)
             for number, (name, content) in enumerate(steps.items(), start=1)
         }
         self._only = step
@@ -130,7 +130,7 @@ class Form:
         self.connect.password.clear()
         self.widget.close()
 
-    def _chosen(self) -> None:
+    def _after_choice(self) -> None:
         """Continue from the clouds' current state, in the worker's thread."""
         self._loaded = {"cluster"}
         if self._only:
@@ -147,14 +147,14 @@ class Form:
         found = self.connect.list.run()
         return bool(found and found.items)
 
-    def _status_read(self, status: model.RunbookStatus) -> None:
+    def _after_status(self, status: model.RunbookStatus) -> None:
         def with_status(state: FormState) -> FormState:
             state = state.with_endpoint(status.endpoint)
             return replace(state, aliases=status.aliases) if status.endpoint is not None else state
 
         self.session.store.change(with_status)
 
-    def _created(self) -> None:
+    def _after_create(self) -> None:
         if not self._only:
             self._go("connect")
 
@@ -164,9 +164,9 @@ class Form:
             section.show(shown=each == name)
             section.box.layout.display = "" if self._only in {"", each} else "none"
         self._loaded.discard(name)
-        self._opened(name)
+        self._on_open(name)
 
-    def _opened(self, name: str) -> None:
+    def _on_open(self, name: str) -> None:
         """Load a step's data when it is first opened, once a cluster is chosen."""
         if name not in self._loaded and self.session.state.cluster is not None:
             self._loaded.add(name)

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.commands.write import command
-from tidb_pe_magic.credentials.redaction import unexpected, without_values
+from tidb_pe_magic.credentials.redaction import bug_error, without_values
 from tidb_pe_magic.display.events import Story
 from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.render import event_line
@@ -110,7 +110,7 @@ class OperationPanel:
             if self._failed is not None:
                 self._failed(error)
         except Exception as error:  # noqa: BLE001 - logged and shown, because this thread has no other handler
-            bug = unexpected(error)
+            bug = bug_error(error)
             _log.error("form, %s: %s\n%s", self.name, bug, bug.trace)
             self.outcome.value = self._events(live=False) + fragments.bug(bug)
             if self._failed is not None:
@@ -234,7 +234,7 @@ class Action(OperationPanel):
     def press(self) -> None:
         """Perform it in the worker's thread, unless another click came first."""
         label = self.button.description
-        self._session.worker.click(lambda: self._run_clicked(label))
+        self._session.worker.click(lambda: self._on_click(label))
 
     def _draw(self, state: FormState) -> None:
         enabled = self._enabled(state)
@@ -255,7 +255,7 @@ class Action(OperationPanel):
             self._drawn = request
             self.command.value = fragments.command(self._line(request))
 
-    def _run_clicked(self, label: str) -> None:
+    def _on_click(self, label: str) -> None:
         """Wait for pending changes, then perform it, unless the button's label has changed."""
         session = self._session
         try:

@@ -70,7 +70,7 @@ class PageSync:
         self._question = widgets.Label(value=_FIRST)
         self._answer = widgets.Label(value=_FIRST)
         use_one_thread(self._answer)
-        self._answer.observe(without_values()(self._answer_arrived), "value")
+        self._answer.observe(without_values()(self._on_answer), "value")
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
     def wait(self, cancelled: threading.Event) -> bool:
@@ -97,7 +97,7 @@ class PageSync:
             self._answered.clear()
             self._question.value = str(next(self._numbers))
 
-    def _answer_arrived(self, _change: object) -> None:
+    def _on_answer(self, _change: object) -> None:
         with self._lock:
             self.answers = True
             if self._answer.value == self._question.value:

@@ -19,7 +19,7 @@ _EMPTY = "default: TIDB_PASSWORD in the environment"
 _TAKEN = "••••••  entered for the next Connect, never saved in the notebook"
 
 
-class _Unechoed(widgets.Password):  # type: ignore[misc]
+class _WriteOnlyPassword(widgets.Password):  # type: ignore[misc]
     """A password field whose value the kernel never sends to a front end."""
 
     value = CUnicode("", help="The typed text").tag(sync=True, echo_update=False)
@@ -42,7 +42,7 @@ class PasswordField:
         self._lock = threading.Lock()
         self._secret = Secret("")
         self._listeners: list[Callable[[], None]] = []
-        self.control = _Unechoed(
+        self.control = _WriteOnlyPassword(
             description="Password",
             placeholder=_EMPTY,
             tooltip="password of the SQL user; never saved in the notebook",
@@ -50,7 +50,7 @@ class PasswordField:
         )
         self.box = widgets.VBox([self.control])
         self.box.add_class("tidb-pe-field").add_class("tidb-pe-field-password")
-        self.control.observe(without_values()(self._typed), "value")
+        self.control.observe(without_values()(self._on_input), "value")
 
     @property
     def source(self) -> PasswordSource | None:
@@ -88,7 +88,7 @@ class PasswordField:
         """Call `listener` whenever a password is typed."""
         self._listeners.append(listener)
 
-    def _typed(self, change: Any) -> None:
+    def _on_input(self, change: Any) -> None:
         if not change["new"]:
             return
         with self._lock:

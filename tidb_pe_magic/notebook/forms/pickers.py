@@ -28,7 +28,7 @@ class Picker(Field):
     """A field with one of the listed values."""
 
     def _make(self) -> Any:
-        return self._described(widgets.Dropdown(options=[_CHOOSE], value=""))
+        return self._with_description(widgets.Dropdown(options=[_CHOOSE], value=""))
 
     def _display(self, value: Any) -> None:
         self.control.value = self._shown(value)
@@ -59,7 +59,7 @@ class ListPicker(Picker):
     """The same field as a list that shows several values at once."""
 
     def _make(self) -> Any:
-        return self._described(widgets.Select(options=[], rows=_ROWS))
+        return self._with_description(widgets.Select(options=[], rows=_ROWS))
 
     def _shown(self, value: Any) -> str | None:
         return value or None
@@ -73,7 +73,7 @@ class SeveralPicker(Field):
     """A field with several of the listed values."""
 
     def _make(self) -> Any:
-        return self._described(widgets.SelectMultiple(options=[], rows=3))
+        return self._with_description(widgets.SelectMultiple(options=[], rows=3))
 
     def _display(self, value: Any) -> None:
         self.control.value = value
@@ -145,5 +145,5 @@ class ZonePicker(Field):
             description=f"Zone {zone_id}",
             tooltip=self.option.help,
         )
-        control.observe(without_values()(self._changed), "value")
+        control.observe(without_values()(self._on_change), "value")
         return control

@@ -52,8 +52,8 @@ class QueryStep:
         self._suggested = _VERSION
         self._drawing = 0  # the thread that updates the lists
         self.databases, self.tables = _list("Databases"), _list("Tables")
-        self.databases.observe(without_values()(self._database_selected), "value")
-        self.tables.observe(without_values()(self._table_selected), "value")
+        self.databases.observe(without_values()(self._on_database), "value")
+        self.tables.observe(without_values()(self._on_table), "value")
         self.sql = _Statement(QueryRequest, "sql", description="First query")
         self.sql.value = _VERSION
         self._hint: Any = widgets.HTML()
@@ -118,11 +118,11 @@ class QueryStep:
         finally:
             self._drawing = 0
 
-    def _database_selected(self, change: Any) -> None:
+    def _on_database(self, change: Any) -> None:
         if change["new"] and self._drawing != threading.get_ident():
             self._store.update(database=change["new"])
 
-    def _table_selected(self, change: Any) -> None:
+    def _on_table(self, change: Any) -> None:
         connection = self._store.state.connection
         if change["new"] and connection is not None and self._drawing != threading.get_ident():
             self._suggest(change["new"], connection)
@@ -138,7 +138,7 @@ class QueryStep:
             return
         database = self._store.state.database
         qualified = connection.database != database
-        name = f"{_quoted(database)}.{_quoted(table)}" if qualified else _quoted(table)
+        name = f"{_quote(database)}.{_quote(table)}" if qualified else _quote(table)
         self._suggested = f"SELECT * FROM {name} LIMIT 10" if table else _VERSION  # noqa: S608 - quoted
         self.sql.value = self._suggested
         self.run.draw()
@@ -155,7 +155,7 @@ class _Statement(Field):
     """A multi-line SQL field."""
 
     def _make(self) -> Any:
-        return self._described(widgets.Textarea(rows=3))
+        return self._with_description(widgets.Textarea(rows=3))
 
 
 def _list(label: str) -> Any:
@@ -175,7 +175,7 @@ def _with_rows(table: model.TableSummary) -> str:
     return one_line(f"{table.name} ({table.rows:,} {'row' if table.rows == 1 else 'rows'})")
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     """Return the name for SQL, in backticks if it is not a plain word."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f"`{name.replace('`', '``')}`"
 

@@ -58,7 +58,7 @@ class FormSession:
         """
         self._wait_for_page = wait_for_page
         self.runbook, self.summary, self.store = runbook, summary, Store()
-        self.worker = Worker(self._clicks_changed)
+        self.worker = Worker(self._on_clicks)
 
     @property
     def state(self) -> FormState:
@@ -106,7 +106,7 @@ class FormSession:
             name, request, on_event, cancel=self.worker.cancelled, prompt=prompt, remember=remember
         )
 
-    def _clicks_changed(self, clicks: Clicks) -> None:
+    def _on_clicks(self, clicks: Clicks) -> None:
         idle = clicks is Clicks.START
         if idle:
             self.store.update(clicks=clicks, activity="", progress="")

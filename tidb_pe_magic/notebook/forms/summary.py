@@ -25,7 +25,7 @@ _COMMANDS = (
 
 
 @dataclass(frozen=True)
-class _Done:
+class _DoneStep:
     operation: str
     line: str
     mark: Mark
@@ -44,7 +44,7 @@ class Summary:
         self._display_id = uuid.uuid4().hex
         self._shown = False
         self._lock = threading.Lock()
-        self._done: list[_Done] = []
+        self._done: list[_DoneStep] = []
 
     def show(self) -> None:
         """Show the output under the running cell."""
@@ -64,7 +64,7 @@ class Summary:
         with self._lock:
             if self._done and self._done[-1].operation == operation:
                 del self._done[-1]
-            self._done.append(_Done(operation, line, Mark(kind, outcome)))
+            self._done.append(_DoneStep(operation, line, Mark(kind, outcome)))
             if self._shown:
                 self._send(update=True)
 

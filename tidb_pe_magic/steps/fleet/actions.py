@@ -8,11 +8,11 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice
 from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
 from tidb_pe_magic.steps.clusters import service_of
-from tidb_pe_magic.steps.create import create_planned, refuse_stops
+from tidb_pe_magic.steps.create import execute_plan, refuse_stops
 from tidb_pe_magic.steps.fleet import file
 from tidb_pe_magic.steps.fleet.delete import delete
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
-from tidb_pe_magic.steps.fleet.run import Run
+from tidb_pe_magic.steps.fleet.run import FleetRun
 from tidb_pe_magic.steps.fleet.wait import wait_for_all
 from tidb_pe_magic.steps.plan import existing_endpoints, make_plan, plan
 
@@ -38,7 +38,7 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
     """
     if request.action == "init":
         return Fleet(action=request.action, path=file.write_template(request.file))
-    run = Run(context, request, file.read(request.file), on_event)
+    run = FleetRun(context, request, file.read(request.file), on_event)
     try:
         _ACTIONS[request.action](run)
     except (KeyboardInterrupt, errors.WaitCancelled):
@@ -68,7 +68,7 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
     return result
 
 
-def _plan(run: Run) -> None:
+def _plan(run: FleetRun) -> None:
     """Plan each row, with the API's dry run; nothing is changed."""
 
     def work(target: FleetTarget) -> None:
@@ -82,7 +82,7 @@ def _plan(run: Run) -> None:
     run.each(run.endpoint_targets(), work)
 
 
-def _apply(run: Run) -> None:
+def _apply(run: FleetRun) -> None:
     """Create or adopt the endpoint of each row, then wait for all of them together."""
     run.context.journal.check()
     made: list[tuple[FleetTarget, VpcEndpoint]] = []
@@ -97,7 +97,7 @@ def _apply(run: Run) -> None:
         if run.stop.is_set():
             return
         run.progress.change(entry, row_state=RowState.CREATING)
-        created = create_planned(run.live, planned, entry.request)
+        created = execute_plan(run.live, planned, entry.request)
         run.progress.change(
             entry,
             adopted=created.adopted,
@@ -110,7 +110,7 @@ def _apply(run: Run) -> None:
     wait_for_all(run, made)
 
 
-def _status(run: Run) -> None:
+def _status(run: FleetRun) -> None:
     """Show the current state: one request per thousand endpoints, and one per hundred clusters."""
 
     def work(target: FleetTarget) -> None:
@@ -132,7 +132,7 @@ def _status(run: Run) -> None:
         run.attempt(target, work)
 
 
-def _show_plan(run: Run, target: FleetTarget, planned: EndpointPlan) -> None:
+def _show_plan(run: FleetRun, target: FleetTarget, planned: EndpointPlan) -> None:
     existing = planned.existing
     state = RowState.CREATE
     if existing is not None:
@@ -150,7 +150,7 @@ def _show_plan(run: Run, target: FleetTarget, planned: EndpointPlan) -> None:
     )
 
 
-_ACTIONS: dict[str, Callable[[Run], None]] = {
+_ACTIONS: dict[str, Callable[[FleetRun], None]] = {
     "plan": _plan,
     "apply": _apply,
     "status": _status,

@@ -20,10 +20,10 @@ from tidb_pe_magic.steps.served_clusters import refuse_shared
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
-    from tidb_pe_magic.steps.fleet.run import FleetTarget, Run
+    from tidb_pe_magic.steps.fleet.run import FleetRun, FleetTarget
 
 
-def delete(run: Run) -> None:
+def delete(run: FleetRun) -> None:
     """Delete the endpoint of each row; without `--adopted`, only endpoints that were created here.
 
     Raises:
@@ -31,11 +31,11 @@ def delete(run: Run) -> None:
         JournalError: the journal cannot be written; nothing was deleted.
         WaitCancelled: the stop button, or the cancel event; the clouds' work continues.
     """
-    removing = _Removing(run)
+    removing = _PendingDeletions(run)
     for target in run.endpoint_targets():
         run.attempt(target, removing.add)
     removing.begin()
-    run.see_through(
+    run.wait_for_all(
         removing,
         goal="the deletion of every row",
         late=f"not deleted after {run.request.timeout:g} s, and billed for the zones that it has",
@@ -43,7 +43,7 @@ def delete(run: Run) -> None:
 
 
 @dataclass(frozen=True)
-class _Doomed:
+class _DeleteTarget:
     """A row, and the endpoint to delete."""
 
     target: FleetTarget
@@ -51,12 +51,12 @@ class _Doomed:
     removal: Removal
 
 
-class _Removing:
+class _PendingDeletions:
     """The rows whose endpoint still exists, by number."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: FleetRun) -> None:
         self._run = run
-        self._left: dict[int, _Doomed] = {}
+        self._left: dict[int, _DeleteTarget] = {}
 
     def add(self, target: FleetTarget) -> None:
         """Find the row's endpoint: one that was created here, or the one that `apply` would adopt.
@@ -97,7 +97,7 @@ class _Removing:
             )
             refuse_shared(run.shared, endpoint, target.cluster_ids, command=suggestion("delete", alone))
         removal = Removal(run.live, run.live.alibaba(region_id), endpoint)
-        self._left[entry.number] = _Doomed(target, endpoint, removal)
+        self._left[entry.number] = _DeleteTarget(target, endpoint, removal)
 
     def begin(self) -> None:
         """Close this kernel's connections over the endpoints, after checking `--yes`.
@@ -128,7 +128,7 @@ class _Removing:
         for doomed in tuple(self._left.values()):
             seen = listed.get(doomed.endpoint.endpoint_id)
             if seen is None:
-                self._gone(doomed)
+                self._record_deletion(doomed)
             elif seen.endpoint_status != EndpointStatus.DELETING:
                 at_rest.append(doomed.target)
         self._run.each(at_rest, self._advance)
@@ -153,9 +153,9 @@ class _Removing:
             del self._left[target.entry.number]
             raise
         if seen is None:
-            self._gone(doomed)
+            self._record_deletion(doomed)
 
-    def _gone(self, doomed: _Doomed) -> None:
+    def _record_deletion(self, doomed: _DeleteTarget) -> None:
         del self._left[doomed.target.entry.number]
         self._run.progress.change(doomed.target.entry, row_state=RowState.DELETED, detail="", zones=())
 

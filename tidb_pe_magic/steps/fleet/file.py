@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import FleetRequest, PlanRequest
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.files import decoded
+from tidb_pe_magic.files import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _label() -> str:
 
 def _document(file: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(decoded(Path(file).expanduser().read_bytes()))
+        return tomllib.loads(decode_text(Path(file).expanduser().read_bytes()))
     except FileNotFoundError:
         raise InvalidRequest(
             _label(),
@@ -173,7 +173,7 @@ class _Reader:
         checked: dict[str, Any] = {}
         for name, value in values.items():
             try:
-                checked[name] = PlanRequest.checked(name, value)
+                checked[name] = PlanRequest.check_value(name, value)
             except InvalidRequest as error:
                 self.problems.append(f"{where}, {name}: {error.reason.rstrip('.')}")
         first = self._seen.setdefault((cluster, vpc), where)

@@ -42,7 +42,7 @@ def contradictions(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"{rows} give different values of {option}"
 
 
-def merged(entries: Sequence[Entry]) -> Entry:
+def merge_rows(entries: Sequence[Entry]) -> Entry:
     """Return the first row, with the options of all rows."""
     first = entries[0]
     changes = {}

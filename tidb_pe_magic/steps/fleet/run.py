@@ -11,7 +11,7 @@ from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.steps.clusters import named_cluster
-from tidb_pe_magic.steps.fleet.merge import contradictions, merged
+from tidb_pe_magic.steps.fleet.merge import contradictions, merge_rows
 from tidb_pe_magic.steps.fleet.rows import RowProgress
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
 from tidb_pe_magic.threads import work_through
@@ -38,7 +38,7 @@ class FleetTarget:
     cluster_ids: frozenset[str] = frozenset()
 
 
-class Pending(Protocol):
+class PendingRows(Protocol):
     """Rows that wait for a goal; each look-up may finish some of them."""
 
     def poll(self) -> str:
@@ -51,7 +51,7 @@ class Pending(Protocol):
         """Mark the remaining rows as failed."""
 
 
-class Run:
+class FleetRun:
     """The contexts, the progress and the threads of one command.
 
     Attributes:
@@ -129,7 +129,7 @@ class Run:
                 f"{self.request.file} is not valid: {'; '.join(problems)}. These rows share an endpoint.",
                 advice="Give each of them the same options, or only one of them.",
             )
-        return [self._shared(group) for group in groups.values()]
+        return [self._shared_target(group) for group in groups.values()]
 
     def _endpoint_key(self, target: FleetTarget) -> tuple[str, ...]:
         cluster, entry = target.cluster, target.entry
@@ -140,13 +140,13 @@ class Run:
             return (str(entry.number),)
         return cluster.region_id, cluster.service.service_name, entry.vpc_id
 
-    def _shared(self, group: Sequence[FleetTarget]) -> FleetTarget:
+    def _shared_target(self, group: Sequence[FleetTarget]) -> FleetTarget:
         first, *others = group
         for other in others:
             self.progress.share(first.entry, other.entry, alone=self.alone(other))
         return replace(
             first,
-            entry=merged([target.entry for target in group]),
+            entry=merge_rows([target.entry for target in group]),
             cluster_ids=frozenset(target.cluster.cluster_id for target in group),
         )
 
@@ -191,7 +191,7 @@ class Run:
             for endpoint in self.live.alibaba(region).endpoints()
         }
 
-    def see_through(self, pending: Pending, *, goal: str, late: str) -> None:
+    def wait_for_all(self, pending: PendingRows, *, goal: str, late: str) -> None:
         """Look up the rows repeatedly until all are finished, or the time limit is reached; the rest fail.
 
         Args:

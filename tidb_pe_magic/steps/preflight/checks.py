@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
 from tidb_pe_magic.steps.preflight import network
-from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, Denied, capital, denied_finding
+from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, DeniedLookup, capital, denied_finding
 from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)))
 
 
-def unchecked(denied: Denied) -> Finding:
+def dry_run_denied(denied: DeniedLookup) -> Finding:
     """Return the finding for a denied dry run, with its consequence for `create`."""
     found = denied_finding("dry-run", denied)
     return replace(found, summary=f"{found.summary} Without it, create will be refused too.")
@@ -84,7 +84,7 @@ def check_product(facts: Facts) -> Finding | None:
     match facts.survey.product_open:
         case None:
             return None
-        case Denied() as denied:
+        case DeniedLookup() as denied:
             return denied_finding(check, denied)
         case True:
             return Finding(check=check, severity=_OK, summary="PrivateLink is activated.")
@@ -114,7 +114,7 @@ def check_cluster(facts: Facts) -> Finding:
 def check_service(facts: Facts) -> Finding | None:
     """Check that this account sees the endpoint service."""
     check = "service-visible"
-    if isinstance(facts.survey.service, Denied):
+    if isinstance(facts.survey.service, DeniedLookup):
         return denied_finding(check, facts.survey.service)
     if facts.survey.service is not None:
         return Finding(check=check, severity=_OK, summary="This account sees the endpoint service.")
@@ -349,7 +349,7 @@ CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
     check_business_status,
     network.check_zones,
     network.check_security_groups,
-    network.check_place,
+    network.check_route,
     network.check_port,
     check_existing,
     check_second,

@@ -32,7 +32,7 @@ ASK_FOR_IT = Advice("Ask for the permission.", Suggestion("permissions"))
 
 
 @dataclass(frozen=True)
-class Denied:
+class DeniedLookup:
     """A denied look-up, with its RAM action."""
 
     action: str
@@ -43,7 +43,7 @@ class Denied:
         return f"RAM action {self.action} is missing" if known else f"{self.action} is not allowed"
 
 
-def look_up(call: Callable[[], T]) -> T | Denied:
+def look_up(call: Callable[[], T]) -> T | DeniedLookup:
     """Return the look-up's result, or the missing permission."""
     try:
         return call()
@@ -51,14 +51,14 @@ def look_up(call: Callable[[], T]) -> T | Denied:
         return denial_of(error)
 
 
-def answer_of(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
+def answer_of(found: tuple[T, ...] | DeniedLookup) -> tuple[T, ...]:
     """Return the results of a look-up; empty if it was denied."""
-    return () if isinstance(found, Denied) else found
+    return () if isinstance(found, DeniedLookup) else found
 
 
-def denial_of(error: errors.PermissionDenied) -> Denied:
+def denial_of(error: errors.PermissionDenied) -> DeniedLookup:
     """Return the missing permission, or the operation for TiDB Cloud, which has no permissions."""
-    return Denied(ram.action_of(error.operation) or error.operation)
+    return DeniedLookup(ram.action_of(error.operation) or error.operation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +78,11 @@ class Survey:
     cluster: Cluster
     clock_ahead: float | None
     clock_refused: bool = False
-    product_open: bool | Denied | None = None
+    product_open: bool | DeniedLookup | None = None
     networks: Networks | None = None
-    service: VerifiedService | Denied | None = None
+    service: VerifiedService | DeniedLookup | None = None
     here: Whereabouts | None = None
-    rules: dict[str, SecurityRules | Denied] = field(default_factory=dict)
+    rules: dict[str, SecurityRules | DeniedLookup] = field(default_factory=dict)
 
     @property
     def closed(self) -> bool:
@@ -119,8 +119,8 @@ class Facts:
     survey: Survey
     planned: EndpointPlan
     zones_asked: bool = False
-    rules: Mapping[str, SecurityRules | Denied] = field(default_factory=dict)
-    denied: Denied | None = None
+    rules: Mapping[str, SecurityRules | DeniedLookup] = field(default_factory=dict)
+    denied: DeniedLookup | None = None
     elsewhere: tuple[VpcEndpoint, ...] = ()
     tags: tuple[tuple[str, str], ...] = (OUR_TAG,)
 
@@ -141,7 +141,7 @@ class Facts:
         )
 
 
-def denied_finding(check: str, denied: Denied) -> Finding:
+def denied_finding(check: str, denied: DeniedLookup) -> Finding:
     """Return the finding for a missing permission."""
     return Finding(
         check=check,

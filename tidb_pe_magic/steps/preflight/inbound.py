@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import Access, SecurityRules, judge
-from tidb_pe_magic.steps.preflight.facts import Denied, look_up
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, Vpc
     from tidb_pe_magic.runtime.context import Context
 
-    Rules = MutableMapping[str, SecurityRules | Denied]
+    Rules = MutableMapping[str, SecurityRules | DeniedLookup]
 
 _MOST_GROUPS = 20  # in one command, because each group takes a request
 
 
 def inbound_rules(
     context: Context, cluster: Cluster, group_ids: Iterable[str], known: Rules
-) -> dict[str, SecurityRules | Denied]:
+) -> dict[str, SecurityRules | DeniedLookup]:
     """Return the groups' inbound rules; look up unknown groups, and add them to `known`."""
     alibaba, group_ids = context.alibaba(cluster.region_id), tuple(group_ids)
     for group_id in group_ids:
@@ -49,7 +49,7 @@ def with_inbound(context: Context, cluster: Cluster, vpc: Vpc, known: Rules) -> 
         rules = found.get(group_id)
         if rules is None:
             return ""
-        if isinstance(rules, Denied):
+        if isinstance(rules, DeniedLookup):
             return Access.UNKNOWN
         return judge([rules], port, here.private_ip if here else "").access
 

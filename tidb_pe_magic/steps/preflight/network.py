@@ -15,7 +15,7 @@ from tidb_pe_magic.model import (
     Severity,
     judge,
 )
-from tidb_pe_magic.steps.preflight.facts import Denied, capital, denied_finding
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, capital, denied_finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def check_zones(facts: Facts) -> Finding | None:
     if facts.planned.existing is not None or networks is None:
         return None
     if not networks.tells(RamAction.VSWITCHES):
-        return denied_finding(check, Denied(RamAction.VSWITCHES))
+        return denied_finding(check, DeniedLookup(RamAction.VSWITCHES))
     offered = [
         zone
         for zone in networks.zones
@@ -52,10 +52,10 @@ def check_zones(facts: Facts) -> Finding | None:
             advice=_SEE_NETWORKS,
         )
     if not networks.tells(RamAction.VPCS):
-        return denied_finding(check, Denied(RamAction.VPCS))
+        return denied_finding(check, DeniedLookup(RamAction.VPCS))
     if len(facts.planned.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
         unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.planned.zones}]
-        reasons = "; ".join(f"{zone}: {_why_unused(vpc, zone)}" for zone in unused)
+        reasons = "; ".join(f"{zone}: {_obstacles(vpc, zone)}" for zone in unused)
         return Finding(
             check=check,
             severity=_WARN,
@@ -80,7 +80,7 @@ def _obstacle(vpc: Vpc, zone: EndpointZone, offered: list[str]) -> str:
     return f"vSwitch {zone.vswitch_id}: {vswitch.obstacle}" if vswitch.obstacle else ""
 
 
-def _why_unused(vpc: Vpc, zone_id: str) -> str:
+def _obstacles(vpc: Vpc, zone_id: str) -> str:
     there = [f"{v.vswitch_id}: {v.obstacle}" for v in vpc.vswitches if v.zone_id == zone_id and v.obstacle]
     return ", ".join(there) or "no vSwitch"
 
@@ -91,7 +91,7 @@ def check_security_groups(facts: Facts) -> Finding | None:
     if facts.survey.networks is None:
         return None
     if not facts.survey.networks.tells(RamAction.SECURITY_GROUPS):
-        return denied_finding(check, Denied(RamAction.SECURITY_GROUPS))
+        return denied_finding(check, DeniedLookup(RamAction.SECURITY_GROUPS))
     elsewhere = [group for group in groups if group.vpc_id != facts.planned.vpc.vpc_id]
     kinds = {group.group_type for group in groups}
     evidence = ", ".join(f"{g.security_group_id} ({_kind(g)}, {g.vpc_id})" for g in groups)
@@ -109,7 +109,7 @@ def _kind(group: SecurityGroup) -> str:
     return {"normal": "basic", "enterprise": "advanced"}.get(group.group_type, group.group_type)
 
 
-def check_place(facts: Facts) -> Finding | None:
+def check_route(facts: Facts) -> Finding | None:
     """Check the route: an endpoint is reachable only from its VPC or over a route into it."""
     check, here, vpc_id = "place", facts.survey.here, facts.planned.vpc.vpc_id
     if not vpc_id:  # if the clock is refused, VPCs cannot be looked up
@@ -140,7 +140,7 @@ def check_port(facts: Facts) -> Finding | None:
     if not facts.rules or service is None:
         return None
     for rules in facts.rules.values():
-        if isinstance(rules, Denied):
+        if isinstance(rules, DeniedLookup):
             return denied_finding(check, rules)
     address = facts.survey.here.private_ip if facts.survey.here else ""
     known = [rules for rules in facts.rules.values() if isinstance(rules, SecurityRules)]

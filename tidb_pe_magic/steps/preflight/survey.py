@@ -9,7 +9,7 @@ from tidb_pe_magic.clouds.alibaba.codes import CLOCK_REFUSED
 from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, service_of
 from tidb_pe_magic.steps.networks import region_networks
 from tidb_pe_magic.steps.preflight.checks import findings
-from tidb_pe_magic.steps.preflight.facts import Denied, Facts, Survey, look_up
+from tidb_pe_magic.steps.preflight.facts import DeniedLookup, Facts, Survey, look_up
 from tidb_pe_magic.steps.preflight.inbound import inbound_rules
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def plan_findings(  # noqa: PLR0913 - one for each source of facts
     planned: EndpointPlan,
     *,
     zones_asked: bool,
-    denied: Denied | None,
+    denied: DeniedLookup | None,
     elsewhere: tuple[VpcEndpoint, ...],
 ) -> tuple[Finding, ...]:
     """Return the preflight's findings for the plan.
