@@ -169,7 +169,7 @@ PLANTS = {
     "PyMySQL's query": Plant(QUERY, "pymysql.connections:Connection._execute_command"),
     "PyMySQL in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.connections:Connection._execute_command"),
     "the reader in %%sql": Plant(
-        "%%sql tidb\nSELECT 1", "tidb_pe_magic.database.frames.result_stream:Reading._run"
+        "%%sql tidb\nSELECT 1", "tidb_pe_magic.database.frames.result_stream:ResultStream._run"
     ),
     "SQLAlchemy": Plant(f"{CONNECT} --alias engine", "sqlalchemy:Engine.connect"),
     "jupysql": Plant(
