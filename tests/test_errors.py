@@ -145,6 +145,11 @@ def test_each_skin_writes_the_command_in_its_own_spelling() -> None:
         python(Suggestion("doctor", "--host", "h", "--port", "4000")) == 'runbook.doctor(host="h", port=4000)'
     )
     assert python(Suggestion("connection-string", "--with", "go")) == 'runbook.connection_string(with_="go")'
+    assert (
+        python(Suggestion("query", "@db", "SELECT 1", "--arrow"))
+        == 'runbook.query("SELECT 1", arrow=True, profile="@db")'
+    )
+    assert python(Suggestion("connect", "@db")) == 'runbook.connect("@db")'
     assert python(Suggestion("plan", "-h")) == "help(runbook.plan)"
     assert magic(Suggestion("sql", "tidb", "SELECT 1")) == "%%sql tidb\nSELECT 1"
     assert console(Suggestion("sandbox", "start")) == "python -m tidb_pe_magic.sandbox"

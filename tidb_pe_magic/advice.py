@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 SQL = "sql"
 """Operation of a suggestion that is a `%%sql` cell: its words are the alias and, if known, a statement."""
+_CONNECT = "connect"  # the only method whose first argument is the `@NAME`
+_USUAL_ALIAS = "tidb"
 _SANDBOX = "sandbox"
 _SANDBOX_MODULE = "python -m tidb_pe_magic.sandbox"
 
@@ -74,6 +76,20 @@ class Advice:
         return with_commands(self.text, self.commands, magic)
 
 
+def over_connection(suggestion: Suggestion, alias: str, profile: str = "") -> Suggestion:
+    """Return the suggestion with the connection that it needs: `@profile`, or the alias unless it is usual.
+
+    Args:
+        suggestion: a command that takes `@NAME` and `--alias`.
+        alias: of the connection.
+        profile: what was typed after the @; empty for nothing.
+    """
+    if profile:
+        return Suggestion(suggestion.operation, f"@{profile}", *suggestion.words)
+    named = () if alias == _USUAL_ALIAS else ("--alias", alias)
+    return Suggestion(suggestion.operation, *suggestion.words, *named)
+
+
 def as_advice(advice: str | Advice) -> Advice:
     """Return advice that has sentences but no command."""
     return advice if isinstance(advice, Advice) else Advice(advice)
@@ -118,6 +134,8 @@ def python(suggestion: Suggestion) -> str:
     by_place, by_name = _arguments(suggestion.words)
     if by_name.pop("-h", None):
         return f"help(runbook.{_method(suggestion)})"
+    if suggestion.operation != _CONNECT and by_place and by_place[0].startswith("@"):
+        by_name["profile"] = [by_place.pop(0)]
     named = [f"{name}={_literals(values)}" for name, values in by_name.items()]
     return f"runbook.{_method(suggestion)}({', '.join([*map(_literal, by_place), *named])})"
 

@@ -475,12 +475,19 @@ class Runbook:
 
     @operation
     def tables(
-        self, name: str | None = None, *, alias: str = "tidb", system: bool = False
+        self,
+        name: str | None = None,
+        *,
+        profile: str | None = None,
+        alias: str = "tidb",
+        system: bool = False,
     ) -> model.Tables | model.TableDetails:
         """List databases and tables, or describe one table, from information_schema.
 
         Args:
             name: `table`, `database.table` or `database`, with `*` for any characters; default: every table.
+            profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
+                `alias`; opened first if it is not open.
             alias: open or saved connection; a saved one is opened first.
             system: include the server's own databases.
 
@@ -496,13 +503,14 @@ class Runbook:
         """
 
     @operation
-    def load(
+    def load(  # noqa: PLR0913 - the options of the command
         self,
         frame: object,
         table: str,
         *,
         if_exists: str = "fail",
         keys: Sequence[str] | None = None,
+        profile: str | None = None,
         alias: str = "tidb",
     ) -> model.LoadResult:
         """Load a frame into a table over several connections.
@@ -516,6 +524,7 @@ class Runbook:
             if_exists: `fail`, `append`, or `replace`, which keeps the old table until the new one is loaded.
             keys: columns of a primary or unique key; a repeated load updates rows instead of adding them. A
                 new table gets it as its primary key.
+            profile: as for `query`.
             alias: name of the connection.
 
         Raises:

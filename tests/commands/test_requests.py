@@ -45,9 +45,11 @@ def test_every_field_is_described_for_every_skin() -> None:
             ("ConnectRequest", "profile"),
             ("FormRequest", "step"),
             ("HelpRequest", "topic"),
+            ("LoadRequest", "profile"),
             ("QueryRequest", "profile"),
             ("SqlUserRequest", "name"),
             ("TablesRequest", "name"),
+            ("TablesRequest", "profile"),
         }
         # A frame and its table would be two names without a word between them.
         flag = where == ("LoadRequest", "table")

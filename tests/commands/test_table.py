@@ -26,8 +26,8 @@ TYPED = {
 }
 # Positional in Python, as in every driver, and a flag in a cell.
 BY_PLACE = {("query", "params"), ("load", "table")}
-# Named in Python, and written with @ before the SQL in a line.
-BY_NAME = {("query", "profile")}
+# Named in Python, and written with @ before the next word in a line.
+BY_NAME = {(name, "profile") for name in ("query", "tables", "load")}
 # Returns the data themselves instead of the result that contains them.
 UNWRAPPED = {"query": model.QueryResult}
 

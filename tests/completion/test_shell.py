@@ -45,7 +45,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def test_the_tab_key_completes_names(shell: str, environ: dict[str, str], tmp_path: Path) -> None:
     """Bash completes a saved connection with its @, although bash splits words at the @."""
     options, setting = _START[shell]
-    for name in ("team.json", "$(touch ran).json"):
+    for name in ("team.json", "delays.csv", "$(touch ran).json"):
         (tmp_path / name).touch()
     terminal = pexpect.spawn(
         need(shell, apt=shell), options, env=environ, cwd=str(tmp_path), encoding="utf-8", timeout=_SECONDS
@@ -57,6 +57,9 @@ def test_the_tab_key_completes_names(shell: str, environ: dict[str, str], tmp_pa
             ("connect @an", "connect @analytics "),
             ("connect @tea", "connect @team.json "),
             ("query @tea", "query @team.json "),
+            ("tables @an", "tables @analytics "),
+            ("load @an", "load @analytics "),
+            ("load dela", "load delays.csv "),
             ("connect --alias arc", "connect --alias archive "),
             ("clusters --profile d", "clusters --profile dev "),
             ("clusters --profile p", "clusters --profile prod "),

@@ -151,7 +151,7 @@ def test_a_query_opens_the_file_once(sandbox: Sandbox, shared: Path) -> None:
 def test_the_console_asks_over_a_file(
     sandbox: Sandbox, shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`tidb-pe query @tidb.json` prints rows; a file that is missing is exit code 3, a broken one 2."""
+    """`query`, `tables` and `load` take @tidb.json; a file that is missing is exit code 3, a broken one 2."""
     for name, value in sandbox.environment().items():
         if "KEY" not in name:
             monkeypatch.setenv(name, value)
@@ -159,6 +159,25 @@ def test_the_console_asks_over_a_file(
     written = capsys.readouterr()
     assert written.out == "n\n42\n"
     assert "tidb.json: connecting to " in written.err
+    assert cli.main(["tables", "@tidb.json"]) == 0
+    assert "Next: tidb-pe tables @tidb.json airlines" in capsys.readouterr().out
+    assert cli.main(["tables", "@tidb.json", "--system", "airlines"]) == 0
+    assert "Table nycflights13.airlines" in capsys.readouterr().out
+    assert cli.main(["tables", "@tidb.json", "airline"]) == 3
+    assert "Try: tidb-pe tables @tidb.json airlines" in capsys.readouterr().err
+    (shared.parent / "rows.csv").write_text("n\n7\n", encoding="utf-8")
+    assert cli.main(["load", "@tidb.json", "--table", "from_file", "rows.csv"]) == 0
+    capsys.readouterr()
+    assert cli.main(["query", "@tidb.json", "SELECT n FROM from_file", "--output", "csv"]) == 0
+    assert capsys.readouterr().out == "n\n7\n"
+    for words, message in (
+        (["load", "@tidb.json", "--table", "x"], "FRAME: is missing"),
+        (["query", "@tidb.json"], "SQL: is missing"),
+        (["tables", "air", "ports"], "@NAME: must be @ and a connection's name or a .json file"),
+        (["tables", "@tidb.json", "--alias", "other"], "--alias: does not go together with @tidb.json"),
+    ):
+        assert cli.main(words) == 2
+        assert message in capsys.readouterr().err
     assert cli.main(["query", "@tidbs.json", "SELECT 1"]) == 3
     assert "Did you mean @tidb.json?" in capsys.readouterr().err
     shared.write_text("{", encoding="utf-8")

@@ -152,6 +152,8 @@ def test_names_are_completed(shell: Shell, sandbox: Sandbox) -> None:
     assert _completed(shell, "%%sql ti") == ["tidb"]
     assert _completed(shell, "%tidb_pe connect --database nyc") == ["nycflights13"]
     assert _completed(shell, "%tidb_pe tables f") == ["flights"]
+    assert _completed(shell, "%tidb_pe tables @tidb f") == ["flights"]
+    assert "delays" in _completed(shell, "%tidb_pe load @tidb ")
     assert _completed(shell, "%tidb_pe disconnect --alias t") == ["tidb"]
     assert _completed(shell, "%%tidb_pe query --in") == ["--into"]
     assert _completed(shell, "%%tidb_pe query --into ") == ["delays"]

@@ -35,6 +35,13 @@ def test_cells_write_and_open_a_file(
     rows = shell.must("frame = %tidb_pe query @tidb.json 'SELECT COUNT(*) AS n FROM flights'")
     assert "tidb.json: connecting to " in rows.output
     assert shell.must("%%tidb_pe query @tidb.json\nSELECT 42 AS n").value["n"].tolist() == [42]
+    described = shell.must("%tidb_pe tables @tidb.json airlines").value
+    assert shell.must("%tidb_pe tables @tidb airlines").value == described
+    shell.must("rows = frame[['n']]\n%tidb_pe load @tidb rows --table from_cell")
+    assert (
+        shell.must("%sql SELECT * FROM from_cell").value["n"].tolist()
+        == shell.ip.user_ns["rows"]["n"].tolist()
+    )
     shell.must("%tidb_pe disconnect")
     assert "Connected" in shell.must("%tidb_pe connect @tidb.json --alias mine").output
     assert shell.must("%%sql mine\nSELECT 1 AS n").value["n"].tolist() == [1]

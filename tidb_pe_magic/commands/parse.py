@@ -30,6 +30,7 @@ _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
 HELP_FLAGS = frozenset({"-h", "--help"})
 VERBOSE = "--verbose"
 """Show a result with its details: for every command of a notebook and of the console."""
+_PROFILE = "profile"  # the field of `@NAME`
 _HELP = "show help"  # cannot be a field name
 
 
@@ -129,13 +130,31 @@ def parse_options(
     before_separator = options[: options.index("--")] if "--" in options else options
     if HELP_FLAGS & set(before_separator):
         return Help(help_for(operation, prog))
-    namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
+    parser = _parser(operation, prog, given or ())
+    # argparse's intermixed parsing accepts `@NAME --flag VALUE WORD`, but not a separator.
+    reader = parser.parse_known_args if "--" in options else parser.parse_known_intermixed_args
+    namespace, unknown = reader(options)
     values = {name: _restore_separator(value) for name, value in vars(namespace).items()} | dict(given or {})
+    _assign_profile(operation, values)
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
         raise _unknown_words(operation, unknown)
     return Command(operation, operation.request.of(**values))
+
+
+def _assign_profile(operation: Operation, values: dict[str, Any]) -> None:
+    """Assign the only word to `@NAME` if it begins with an @, and to the next field otherwise.
+
+    argparse gives it to the first field, or to the one that is required.
+    """
+    names = [name for name, each in operation.request.options().items() if each.positional]
+    if len(names) < 2 or names[0] != _PROFILE or names[1] not in values:  # noqa: PLR2004 - a pair
+        return
+    word = values[_PROFILE] or values[names[1]]
+    if isinstance(word, str) and None in (values[_PROFILE], values[names[1]]):
+        named = word.startswith("@")
+        values[_PROFILE], values[names[1]] = (word, None) if named else (None, word)
 
 
 def _restore_separator(value: Any) -> Any:

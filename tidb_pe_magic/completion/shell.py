@@ -96,7 +96,7 @@ class Offer:
     Attributes:
         words: fixed words.
         names: the function of the script that lists further words, and its argument; empty for none.
-        files: file names instead.
+        files: file names instead; with `names`, only for a word that does not begin with an @.
     """
 
     words: tuple[str, ...] = ()
@@ -157,7 +157,12 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
         first, *others = positional
         offered = _values(*first, operation)
         words = (*offered.words, *always)
-        yield f"{operation.name} {operation.name}", _FILES if offered.files else Offer(words, offered.names)
+        # A connection can be left out, and then a file is the first word.
+        files = offered.names == _LISTS[ValueKind.SAVED] and any(
+            kind(*each, operation) is ValueKind.FRAME for each in others
+        )
+        shown = _FILES if offered.files else Offer(words, offered.names, files=files)
+        yield f"{operation.name} {operation.name}", shown
         if any(kind(*each, operation) is ValueKind.FILE for each in others):
             yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
@@ -180,6 +185,8 @@ def _pattern(case: str) -> str:
 
 
 def _for_bash(offer: Offer, function: str) -> str:
+    if offer.files and offer.names:
+        return f'case $current in @*) words="$({function}_{offer.names})" ;; *) {_BASH_FILES} ;; esac'
     if offer.files:
         return _BASH_FILES
     words = shlex.quote(" ".join(offer.words))
@@ -187,6 +194,9 @@ def _for_bash(offer: Offer, function: str) -> str:
 
 
 def _for_zsh(offer: Offer, function: str) -> str:
+    if offer.files and offer.names:
+        names = f'compadd -- ${{(f)"$({function}_{offer.names})"}}'
+        return f"case $PREFIX in @*) {names} ;; *) _files ;; esac"
     if offer.files:
         return "_files"
     words = shlex.join(offer.words)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.commands.table import Operation
     from tidb_pe_magic.runtime.known_names import KnownNames
 
+_NAME = "@"  # before a connection's name
 _SEEN = frozenset({"cluster", "vpc", "security_group", "endpoint"})
 
 
@@ -78,14 +79,19 @@ def next_words(
     if last is not None and last.metavar:
         return _values(before[-1].lstrip("-"), last, operation, before, environ=environ, known=known)
     words: list[str] = []
-    given = sum(
-        not word.startswith("-") and not _takes_a_value(described.get(earlier))
+    given = [
+        word
         for earlier, word in zip(["", *before], before, strict=False)
-    )
+        if not word.startswith("-") and not _takes_a_value(described.get(earlier))
+    ]
     positional = [item for item in operation.request.options().items() if item[1].positional]
-    if given < len(positional):
-        name, option = positional[given]
-        words = _values(name, option, operation, before, environ=environ, known=known)
+    named = bool(positional) and kind(*positional[0], operation) is ValueKind.SAVED
+    if named and given and not given[0].startswith(_NAME):
+        positional = positional[1:]  # the connection was left out
+    # The first word can be the connection or, without it, the next value.
+    next_ones = positional[len(given) : len(given) + (2 if named and not given else 1)]
+    for name, option in next_ones:
+        words += _values(name, option, operation, before, environ=environ, known=known)
     return [*words, *described, *((VERBOSE,) if operation.target else ()), "--help"]
 
 
@@ -124,7 +130,8 @@ def _values(  # noqa: PLR0913 - what decides a value
 
 def _alias(before: Sequence[str]) -> str | None:
     """Return the connection that the command uses."""
-    return next((value for flag, value in pairwise(before) if flag == "--alias"), None)
+    named = next((word.removeprefix(_NAME) for word in before if word.startswith(_NAME)), None)
+    return next((value for flag, value in pairwise(before) if flag == "--alias"), named)
 
 
 def _schema(known: KnownNames | None, alias: str | None, *, tables: bool) -> list[str]:

@@ -54,10 +54,15 @@ def candidates(
     elif before[0] in operations:
         words = next_words(operations[before[0]], before[1:], os.environ, known)
         words += [_INTO] if before[0] == _QUERY and before[-1] not in words else []
-        words = [*frame_names(variables or {}), *words] if before == [_LOAD] else words
+        words = [*frame_names(variables or {}), *words] if _awaits_frame(before) else words
     else:
         words = []
     return current, [word for word in words if word.startswith(current)]
+
+
+def _awaits_frame(before: list[str]) -> bool:
+    """Return whether the next word is the frame of a load: the first one, or the one after `@NAME`."""
+    return before[:1] == [_LOAD] and (len(before) == 1 or (len(before) == 2 and before[1].startswith("@")))  # noqa: PLR2004
 
 
 def _variables(flag: str, variables: Mapping[str, Any]) -> list[str]:

@@ -6,30 +6,78 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import ConnectRequest
-from tidb_pe_magic.steps import saved_connections
+from tidb_pe_magic.commands.requests import ConnectRequest, TablesRequest
+from tidb_pe_magic.steps import connection_files, saved_connections
 from tidb_pe_magic.steps.connect import connect
 
 if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import ConnectionFields
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.runtime.open_connections import OpenConnection
 
+_USUAL_ALIAS = TablesRequest().alias
 
-def open_connection(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
-    """Return the connection of an alias; reopen it if it is only saved.
+
+def open_connection(context: Context, request: ConnectionFields, on_event: EventHook) -> OpenConnection:
+    """Return the connection of `@NAME`, `@FILE.json` or the alias; open it if it is only saved.
 
     Raises:
-        StepOrderError: it is neither open nor saved.
+        StepOrderError: the alias is neither open nor saved.
+        InvalidRequest: `@NAME` does not exist, or its file cannot be used.
         MissingCredentials: the connection is only saved, and its password was not found.
-        ConnectionFailed: it cannot be reopened.
+        ConnectionFailed: it cannot be opened.
     """
+    alias = resolve_alias(context, request.profile, request.alias, on_event)
     if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
         connect(context, ConnectRequest(profile=alias), on_event)
     record = context.connections.record(alias)
     if record is None:
         raise not_open(context, alias, f"connection {alias} does not exist")
     return record
+
+
+def resolve_alias(context: Context, profile: str | None, alias: str, on_event: EventHook) -> str:
+    """Return the alias that a request names by `@` or by `--alias`; open what the @ names if necessary.
+
+    Raises:
+        InvalidRequest: both are given, the name does not exist, or its file cannot be used.
+    """
+    if profile is None:
+        return alias
+    if alias != _USUAL_ALIAS:
+        raise errors.InvalidRequest("--alias", f"does not go together with @{profile}.")
+    return _open(context, profile, on_event)
+
+
+def _open(context: Context, name: str, on_event: EventHook) -> str:
+    """Return the alias of the connection that an @ names; open it if it is not open.
+
+    Raises:
+        InvalidRequest: it does not exist, its file cannot be used, or its alias is another connection's.
+    """
+    if not connection_files.is_path(name):
+        if context.connections.record(name) is None:
+            connect(context, ConnectRequest(profile=name), on_event)
+        return name
+    wanted = connection_files.read(name).connection
+    there = context.connections.get(wanted.name)
+    if there is None:
+        return connect(context, ConnectRequest(profile=name), on_event).alias
+    if (there.cluster.cluster_id, there.host, there.port) == (
+        wanted.cluster.cluster_id,
+        wanted.host,
+        wanted.port,
+    ):
+        return wanted.name
+    raise errors.InvalidRequest(
+        f"@{name}",
+        f"its alias {wanted.name} is open for cluster {there.cluster.display_name} at {there.host}.",
+        advice=Advice(
+            "Open the file under another alias.",
+            Suggestion("connect", f"@{name}", "--alias", f"{wanted.name}_2"),
+        ),
+    )
 
 
 def not_open(context: Context, alias: str, reason: str) -> errors.StepOrderError:

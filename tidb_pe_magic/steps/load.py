@@ -29,7 +29,8 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         LoadFailed: the load ended early; the error says which rows are committed.
         ConnectionFailed: the server could not be reached; nothing was sent.
     """
-    record = open_connection(context, request.alias, on_event)
+    record = open_connection(context, request, on_event)
+    alias = record.connection.alias
     if record.session.in_transaction:
         raise errors.StepOrderError(
             "load uses separate connections, which do not see the open transaction of this session.",
@@ -64,7 +65,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     if done.created or done.replaced:
         record.schema.renew_for_change()
     return LoadResult(
-        alias=request.alias,
+        alias=alias,
         table=str(name),
         rows=done.rows,
         bytes=done.bytes,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
+from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.database.abbreviation import abbreviate
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
-from tidb_pe_magic.steps import connect, connection_files, connections, saved_connections
-from tidb_pe_magic.steps.aliases import not_open
+from tidb_pe_magic.steps import connections, saved_connections
+from tidb_pe_magic.steps.aliases import not_open, resolve_alias
 from tidb_pe_magic.steps.query_events import (
     asking_clock,
     changes,
@@ -192,12 +192,8 @@ def _partitions(request: QueryRequest) -> Partitions | None:
 
 
 def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
-    """Return the requested connection; reopen it if it is only saved."""
-    alias, saved = request.alias, request.profile
-    if saved is not None:
-        if alias != _USUAL.alias:
-            raise errors.InvalidRequest("--alias", f"does not go together with @{saved}.")
-        alias = _open(context, saved, on_event)
+    """Return the requested connection; reopen it if `@` names it and it is only saved."""
+    alias = resolve_alias(context, request.profile, request.alias, on_event)
     record = context.connections.record(alias)
     if record is None:
         error = not_open(context, alias, f"connection {alias} is not open")
@@ -207,36 +203,6 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
             )
         raise error
     return record
-
-
-def _open(context: Context, name: str, on_event: EventHook) -> str:
-    """Return the alias of what an @ names, after opening it where it is not open.
-
-    Raises:
-        InvalidRequest: it does not exist, its file cannot be used, or its alias is another connection's.
-    """
-    if not connection_files.is_path(name):
-        if context.connections.record(name) is None:
-            connect.connect(context, ConnectRequest(profile=name), on_event)
-        return name
-    wanted = connection_files.read(name).connection
-    there = context.connections.get(wanted.name)
-    if there is None:
-        return connect.connect(context, ConnectRequest(profile=name), on_event).alias
-    if (there.cluster.cluster_id, there.host, there.port) == (
-        wanted.cluster.cluster_id,
-        wanted.host,
-        wanted.port,
-    ):
-        return wanted.name
-    raise errors.InvalidRequest(
-        f"@{name}",
-        f"its alias {wanted.name} is open for cluster {there.cluster.display_name} at {there.host}.",
-        advice=Advice(
-            "Open the file under another alias.",
-            Suggestion("connect", f"@{name}", "--alias", f"{wanted.name}_2"),
-        ),
-    )
 
 
 def _check(request: QueryRequest) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Advice, Suggestion
+from tidb_pe_magic.advice import Advice, Suggestion, over_connection
 from tidb_pe_magic.model import TableDetails, Tables
 from tidb_pe_magic.steps.aliases import open_connection
 
@@ -28,6 +28,15 @@ _LINE, _LONGEST_TEXT = 88, 60  # characters
 _STARS = re.compile(r"[*%]")
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where names are looked up: the connection, what was typed after its @, and its current database."""
+
+    alias: str
+    profile: str
+    database: str
+
+
 def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tables | TableDetails:
     """List databases and tables, or describe the given table.
 
@@ -39,21 +48,21 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     """
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    record = open_connection(context, request.alias, on_event)
+    record = open_connection(context, request, on_event)
+    place = _Place(record.connection.alias, request.profile or "", record.session.database)
     ask = _reader(context, record)
-    current = record.session.database
     wanted = request.name or ""
     database, name = identifiers.parts(wanted)
-    if wanted and not _STARS.search(wanted) and (database or current):
-        found = catalog.table(ask, database or current, name)
+    if wanted and not _STARS.search(wanted) and (database or place.database):
+        found = catalog.table(ask, database or place.database, name)
         if found is not None:
-            return _details(request.alias, ask, found, current)
+            return _details(place, ask, found)
     everything = catalog.listing(ask, system=request.system or database.lower() in catalog.SYSTEM_DATABASES)
     if not wanted:
-        listed = _listing(request.alias, current, everything)
+        listed = _listing(place, everything)
         failure = record.schema.failure
         return replace(listed, notes=(f"Names cannot be completed: {failure}",)) if failure else listed
-    return _resolve(request.alias, current, everything, wanted, ask)
+    return _resolve(place, everything, wanted, ask)
 
 
 def _reader(context: Context, record: OpenConnection) -> Ask:
@@ -71,11 +80,18 @@ def _reader(context: Context, record: OpenConnection) -> Ask:
     return ask
 
 
-def _listing(alias: str, current: str, found: Listing, shown: str = "") -> Tables:
-    return Tables(alias=alias, database=current, databases=found.databases, items=found.tables, shown=shown)
+def _listing(place: _Place, found: Listing, shown: str = "") -> Tables:
+    return Tables(
+        alias=place.alias,
+        profile=place.profile,
+        database=place.database,
+        databases=found.databases,
+        items=found.tables,
+        shown=shown,
+    )
 
 
-def _resolve(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
+def _resolve(place: _Place, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
     """Resolve a name that is not a table of the current database: a pattern, a database or a table."""
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema.catalog import Listing  # noqa: PLC0415 - as above
@@ -86,28 +102,29 @@ def _resolve(alias: str, current: str, found: Listing, wanted: str, ask: Ask) ->
         pattern = _pattern(name)
         kept = tuple(each for each in within if pattern.fullmatch(each.name))
         databases = tuple(dict.fromkeys(each.database for each in kept))
-        return _listing(alias, current, Listing(databases, kept), wanted)
+        return _listing(place, Listing(databases, kept), wanted)
     same = [each for each in within if each.name.lower() == name.lower()]
-    here = [each for each in same if each.database.lower() == (database or current).lower()]
+    here = [each for each in same if each.database.lower() == (database or place.database).lower()]
     if len(here or same) == 1:
-        return _details(alias, ask, (here or same)[0], current)
+        return _details(place, ask, (here or same)[0])
     databases = tuple(each for each in found.databases if not database and each.lower() == name.lower())
     if databases:
         inside = tuple(each for each in found.tables if each.database in databases)
-        return _listing(alias, current, Listing(databases, inside), databases[0])
+        return _listing(place, Listing(databases, inside), databases[0])
     if same:
         listed = ", ".join(identifiers.sql_name(each.database, each.name) for each in same)
         raise errors.InvalidRequest("NAME", f"several databases have a table {name}: {listed}.")
-    raise _unknown(wanted, database, name, current, found)
+    raise _unknown(place, wanted, found)
 
 
-def _unknown(wanted: str, database: str, name: str, current: str, found: Listing) -> errors.InvalidRequest:
+def _unknown(place: _Place, wanted: str, found: Listing) -> errors.InvalidRequest:
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
+    database, name = identifiers.parts(wanted)
     known = {each.lower(): each for each in found.databases} if not database else {}
     for each in found.tables:
         # If two names are equally close, prefer the one in the current database.
-        text = identifiers.sql_name(each.database if each.database != current else "", each.name)
+        text = identifiers.sql_name(each.database if each.database != place.database else "", each.name)
         if not database or each.database.lower() == database.lower():
             known.setdefault(each.name.lower(), text)
     close = difflib.get_close_matches(name.lower(), known, n=1)
@@ -117,11 +134,9 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
         reason = f'database "{database}" does not exist on this server'
     else:
         reason = f'table or database "{wanted}" does not exist on this server'
-    if close:
-        meant = known[close[0]]
-        advice = Advice(f"Did you mean {meant}?", Suggestion("tables", meant))
-    else:
-        advice = Advice("", Suggestion("tables"))
+    meant = [known[each] for each in close]
+    next_command = over_connection(Suggestion("tables", *meant), place.alias, place.profile)
+    advice = Advice(f"Did you mean {meant[0]}?" if meant else "", next_command)
     return errors.UnknownName("NAME", f"{reason}.", advice=advice)
 
 
@@ -130,14 +145,14 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, _STARS.split(text))), re.IGNORECASE | re.DOTALL)
 
 
-def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDetails:
+def _details(place: _Place, ask: Ask, table: TableSummary) -> TableDetails:
     from tidb_pe_magic.database.frames import to_pandas  # noqa: PLC0415 - pandas is slow to import
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - as above
 
     columns = catalog.columns(ask, table)
     indexes = catalog.indexes(ask, table)
     name = identifiers.sql_name(table.database, table.name)
-    short = name if table.database != current else identifiers.sql_name(table.name)
+    short = name if table.database != place.database else identifiers.sql_name(table.name)
     notes: tuple[str, ...] = ()
     rows: pa.Table | None = None
     try:
@@ -145,7 +160,7 @@ def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDe
     except errors.QueryFailed as error:  # such as a missing permission, or a view over a deleted table
         notes = (f"Its rows cannot be read: {error.message}",)
     return TableDetails(
-        alias=alias,
+        alias=place.alias,
         table=table,
         columns=columns,
         indexes=indexes,

@@ -33,6 +33,7 @@ from tidb_pe_magic.commands.requests.notebook import (
     SandboxRequest,
 )
 from tidb_pe_magic.commands.requests.sql import (
+    ConnectionFields,
     ConnectionsRequest,
     ConnectionStringRequest,
     ConnectRequest,
@@ -76,6 +77,7 @@ __all__ = [
     "ClusterStep",
     "ClustersRequest",
     "ConnectRequest",
+    "ConnectionFields",
     "ConnectionStringRequest",
     "ConnectionsRequest",
     "CreateRequest",

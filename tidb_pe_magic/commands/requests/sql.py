@@ -20,6 +20,7 @@ from tidb_pe_magic.commands.requests.values import (
     byte_size,
     certificate_name,
     column_names,
+    connection_name,
     file_path,
     host_name,
     json_path,
@@ -281,7 +282,23 @@ class QueryRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TablesRequest(Request):
+class ConnectionFields(Request):
+    """The connection of a request, as its first word."""
+
+    profile: str | None = option(
+        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
+        metavar="@NAME",
+        parse=connection_name,
+        write="@{}".format,
+        positional=True,
+    )
+    alias: str = option(
+        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesRequest(ConnectionFields):
     """List the contents of the databases."""
 
     name: str | None = option(
@@ -290,14 +307,11 @@ class TablesRequest(Request):
         parse=sql_name,
         positional=True,
     )
-    alias: str = option(
-        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
-    )
     system: bool = option("include the server's own databases", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadRequest(Request):
+class LoadRequest(ConnectionFields):
     """Load a frame into a table."""
 
     frame: object = option(
@@ -323,9 +337,6 @@ class LoadRequest(Request):
         parse=column_names,
         write=written_names,
         taken=(Sequence,),
-    )
-    alias: str = option(
-        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
     )
 
 

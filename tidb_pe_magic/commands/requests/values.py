@@ -184,6 +184,14 @@ def saved_name(text: str) -> str:
     raise ValueError(msg)
 
 
+def connection_name(text: str) -> str:
+    """Read `@NAME` or `@FILE.json` before another argument; return what follows the @."""
+    if name := _profile(text):
+        return name
+    msg = "must be @ and a connection's name or a .json file; put a value with spaces in single quotes"
+    raise ValueError(msg)
+
+
 def _profile(text: str) -> str:
     """Return what follows the @ of a saved connection or a connection file; nothing for anything else."""
     if _saved.fullmatch(text):

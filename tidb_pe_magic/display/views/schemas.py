@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.advice import Suggestion
+from tidb_pe_magic.advice import Suggestion, over_connection
 from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of, yes_or_no
 
@@ -39,7 +39,7 @@ def _tables(found: model.Tables) -> View:
             Mark(
                 "info",
                 f"Only the first {_MOST} tables of a database are shown. Use a pattern to find others.",
-                Suggestion("tables", "order*"),
+                over_connection(Suggestion("tables", "order*"), found.alias, found.profile),
             )
         )
     notes += [Mark("warn", note) for note in found.notes]
@@ -51,7 +51,9 @@ def _tables(found: model.Tables) -> View:
         title=f"{count} {where} (connection {found.alias})",
         tables=listed,
         notes=tuple(notes),
-        next_command=Suggestion("tables", _typed_name(found, first)) if first is not None else None,
+        next_command=None
+        if first is None
+        else over_connection(Suggestion("tables", _typed_name(found, first)), found.alias, found.profile),
     )
 
 
