@@ -227,6 +227,31 @@ def test_a_cell_is_the_same_as_on_an_ordinary_connection(cells: Cells, typed: tu
         assert written.split("Out[0]:")[0] == expected.split("Out[0]:")[0]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 5--1 AS n",
+        "SELECT /*! 7 + */ 1 AS n -- the server executes it",
+        "SELECT /*+ MAX_EXECUTION_TIME(1000) */ 1 AS n",
+        "SELECT '-- a; b' AS a, \"# c;\" AS `d;e` # f; g",
+        "SELECT 1 AS a\n-- b; c\n, 2 AS b",
+        "SELECT 'it\\'s; x' AS a",
+        "/* a; */ SELECT 1 AS n; -- b;",
+    ],
+)
+def test_a_statement_arrives_as_typed(cells: Cells, plain_server: MariaDb, statement: str) -> None:
+    """Text that only looks like a comment or an end reaches the server, as with the driver."""
+    (found,) = cells.run(OURS, f"%%sql\nSELECT 0 AS n;\n{statement}")[0]
+    (expected,) = plain_server.execute(statement.removesuffix("; -- b;"))
+    assert tuple(found) == expected
+
+
+def test_a_routine_is_one_statement(cells: Cells) -> None:
+    """The semicolons of a procedure, on a server that has procedures, do not end it."""
+    cells.run(OURS, "%%sql\nCREATE OR REPLACE PROCEDURE two() BEGIN SET @a = 1; SELECT 1 AS n; END")
+    cells.run(OURS, "%sql DROP PROCEDURE two")
+
+
 def plotted(axes: Any) -> list[Any]:
     """Return the contents of a plot."""
     return [[patch.get_bbox().bounds for patch in axes.patches], axes.get_title(), axes.get_xlabel()]

@@ -78,6 +78,26 @@ def tokens(sql: str, *, escapes: bool = True) -> Iterator[Token]:
         name_end = found.end() if kind in _NAMES else -1
 
 
+def statements(sql: str, *, escapes: bool = True) -> list[str]:
+    """Return the statements of a text, as typed, without the semicolons; comments alone are none.
+
+    Args:
+        sql: the text.
+        escapes: a backslash in a string is an escape character, according to the session's sql_mode.
+    """
+    found, begin, is_statement = [], 0, False
+    for token in tokens(sql, escapes=escapes):
+        if token.text != ";":
+            is_statement = True
+        elif is_statement:
+            found.append(sql[begin : token.start].strip())
+        if token.text == ";":
+            begin, is_statement = token.start + 1, False
+    if is_statement:
+        found.append(sql[begin:].strip())
+    return found
+
+
 def is_code(sql: str) -> bool:
     """Return whether the text after a half-typed statement is code, not inside a string or a comment."""
     last = None

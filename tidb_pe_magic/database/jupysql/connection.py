@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import warnings
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sql.magic as jupysql_magic
 from sql.connection.connection import ResultSetCollection, SQLAlchemyConnection
 from sql.magic import SqlMagic
 from sql.parse import escape_string_literals_with_colon_prefix
-from sql.run.run import run_statements
+from sql.run.resultset import ResultSet
+from sql.run.run import run_statements, select_df_type
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
 from tidb_pe_magic.database.queries.statement import BoundStatement
+from tidb_pe_magic.database.tokens import statements, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from sqlalchemy import Engine
+
+
+_ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
+_WORDS_OF_CREATE = 8  # CREATE OR REPLACE DEFINER = a@b PROCEDURE
 
 
 class Statements(Protocol):
@@ -113,29 +119,34 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         return ColumnarResult(table, self._statements.frame, frame)
 
 
-def accept_transactions() -> None:
-    """Let a cell of our connections begin a transaction with BEGIN, which jupysql refuses."""
+def adapt_jupysql() -> None:
+    """Let jupysql run cells of our connections as TiDB needs it; cells of other connections are as before."""
     jupysql_magic.run_statements = _run_statements
 
 
 def _run_statements(
     connection: Any, text: str, config: SqlMagic, parameters: Mapping[str, Any] | None = None
 ) -> Any:
-    """Run a cell's statements as jupysql does.
+    """Run a cell's statements as typed, and return the last one's result.
 
-    jupysql refuses a cell whose first word is BEGIN, but not one with a comment before that word. A cell of
-    comments only makes it fail with an UnboundLocalError.
+    jupysql refuses BEGIN, and removes what it takes for comments: `-1` of `5--1`, hints, and the text of
+    `/*! */`, which the server would execute.
 
     Raises:
-        TidbPeError: the cell has no statement.
+        TidbPeError: the cell has no statement, or a statement failed.
     """
-    if isinstance(connection, ColumnarConnection):
-        verb = effect_of(text).verb
-        if text.strip() and not verb:
-            return connection.raw_execute(text)
-        if verb == "BEGIN":
-            text = f"/**/ {text}"
-    return run_statements(connection, text, config, parameters=parameters)
+    if not isinstance(connection, ColumnarConnection) or not text.strip() or _defines_routine(text):
+        return run_statements(connection, text, config, parameters=parameters)
+    typed = statements(text) or [text]  # comments only: the server says so
+    for statement in typed:
+        result = connection.raw_execute(statement, parameters=parameters)
+    return select_df_type(ResultSet(result, config, typed[-1], connection), config)
+
+
+def _defines_routine(text: str) -> bool:
+    """Return whether a routine begins, in which semicolons separate statements; TiDB has none, MySQL does."""
+    words = [token.word for token in islice(tokens(text), _WORDS_OF_CREATE)]
+    return words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words)
 
 
 def _bind(query: str, params: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def register(
 
     from tidb_pe_magic.database.jupysql.connection import (  # noqa: PLC0415 - imports jupysql
         ColumnarConnection,
-        accept_transactions,
+        adapt_jupysql,
     )
 
     _try(engine)
@@ -92,7 +92,7 @@ def register(
         # Closing it disposes of the engine's pool, so it must happen before the new one is registered.
         old.close()
         old = None
-    accept_transactions()
+    adapt_jupysql()
     ColumnarConnection(engine, alias=alias, config=magic, statements=statements)
     if old is not None:
         # jupysql drops it without closing it.
