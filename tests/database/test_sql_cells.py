@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import re
 import warnings
 from decimal import Decimal
@@ -276,6 +277,19 @@ def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
         finally:
             plt.close("all")
     assert found[0] == found[1]
+
+
+def test_the_parser_of_snippets_is_silent(cells: Cells, caplog: pytest.LogCaptureFixture) -> None:
+    """With a saved snippet jupysql parses every statement; no warning of its parser is shown in our cells."""
+    saved = "%sql --save some --no-execute SELECT `id` FROM things"
+    cells.run(OURS, saved, "%sql SHOW STATUS LIKE 'Uptime'", "%sql SET @x = 1", "%sql CHECKSUM TABLE things")
+    cells.run(OURS, "%sql DESCRIBE things", "%sql ANALYZE TABLE things", "%sql SHOW CREATE TABLE things")
+    assert not caplog.records
+    assert cells.run(OURS, "%sql SELECT COUNT(`id`) AS n FROM `some`")[0].dict() == {"n": (3,)}
+    logging.getLogger("sqlglot").warning("Another warning of the parser is still shown")
+    assert [record.getMessage() for record in caplog.records] == [
+        "Another warning of the parser is still shown"
+    ]
 
 
 def test_explore_is_the_same(cells: Cells) -> None:

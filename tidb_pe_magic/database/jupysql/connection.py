@@ -16,6 +16,7 @@ from sql.run.run import run_statements, select_df_type
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.jupysql.parser_warnings import parse_quietly
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
 from tidb_pe_magic.database.queries.statement import BoundStatement
@@ -122,6 +123,7 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
 def adapt_jupysql() -> None:
     """Let jupysql run cells of our connections as TiDB needs it; cells of other connections are as before."""
     jupysql_magic.run_statements = _run_statements
+    parse_quietly(lambda connection: isinstance(connection, ColumnarConnection))
 
 
 def _run_statements(
