@@ -255,12 +255,25 @@ def test_a_routine_is_one_statement(cells: Cells) -> None:
 
 def plotted(axes: Any) -> list[Any]:
     """Return the contents of a plot."""
-    return [[patch.get_bbox().bounds for patch in axes.patches], axes.get_title(), axes.get_xlabel()]
+    return [
+        [patch.get_bbox().bounds for patch in axes.patches],
+        [line.get_xydata().tolist() for line in axes.lines],
+        axes.get_title(),
+        axes.get_xlabel(),
+    ]
 
 
+# jupysql passes an argument that matplotlib renamed.
+@pytest.mark.filterwarnings("ignore:.*deprecated in Matplotlib")
 @pytest.mark.parametrize(
     "cell",
-    ["%sqlplot bar --table things --column name", "%sqlplot histogram --table things --column id --bins 3"],
+    [
+        "%sqlplot bar --table things --column name",
+        "%sqlplot histogram --table things --column id --bins 3",
+        "%sqlplot histogram --table test.things --column ratio --breaks 0 0.5 2",
+        "%sqlplot boxplot --table things --column id",
+        "%sqlplot boxplot --table things --column id ratio --orient h",
+    ],
 )
 def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
     """A plot has the same bars in the same places, or the same error."""
@@ -277,6 +290,7 @@ def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
         finally:
             plt.close("all")
     assert found[0] == found[1]
+    assert len(found[0]) > 1, "an error"
 
 
 def test_the_parser_of_snippets_is_silent(cells: Cells, caplog: pytest.LogCaptureFixture) -> None:

@@ -495,6 +495,13 @@ def test_generated_ids(connect: Callable[..., Any]) -> None:
         ("", pymysql.err.OperationalError, 1065),
         ("SELECT 1; SELECT 2", pymysql.err.OperationalError, 8130),
         ("SELECT NOPE(1)", pymysql.err.OperationalError, 1305),
+        ("SELECT median(a) FROM t", pymysql.err.OperationalError, 1305),
+        ("SELECT percentile_cont(a, 0.5) FROM t", pymysql.err.OperationalError, 1305),
+        (
+            "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY a) OVER () FROM t",
+            pymysql.err.ProgrammingError,
+            1064,
+        ),
         ("SELECT @@nope", pymysql.err.OperationalError, 1193),
         ("SET nope = 1", pymysql.err.OperationalError, 1193),
         ("SET autocommit = maybe", pymysql.err.OperationalError, 1231),

@@ -16,6 +16,7 @@ from sql.run.run import run_statements, select_df_type
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.jupysql import own_queries
 from tidb_pe_magic.database.jupysql.parser_warnings import parse_quietly
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
@@ -118,6 +119,20 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         framed = typed is not None and self._config.autopandas
         table, frame = self._statements.run(bound, shown=shown, framed=framed)
         return ColumnarResult(table, self._statements.frame, frame)
+
+    @without_values((Warning,))
+    def execute(self, query: str, with_: list[str] | None = None) -> ColumnarResult:
+        """Run one of jupysql's own queries: of a plot, of a test, or of the pages of a table.
+
+        Args:
+            query: in standard SQL, with names in double quotes.
+            with_: names of stored snippets that the query uses; they are the user's, and in TiDB's SQL.
+
+        Raises:
+            TidbPeError: shown as one line.
+        """
+        found = self.raw_execute(own_queries.tidb_query(query), with_=with_)
+        return ColumnarResult(own_queries.drawable_rows(found.table, query), self._statements.frame)
 
 
 def adapt_jupysql() -> None:

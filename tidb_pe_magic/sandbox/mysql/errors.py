@@ -22,6 +22,7 @@ UNKNOWN_DATABASE: Final = 1049
 UNKNOWN_COLUMN: Final = 1054
 COMMAND_DENIED: Final = 1142
 PARSE_ERROR: Final = 1064
+UNKNOWN_FUNCTION: Final = 1305
 EMPTY_QUERY: Final = 1065
 UNKNOWN_THREAD: Final = 1094
 UNKNOWN_ERROR: Final = 1105
@@ -48,7 +49,8 @@ _SQLSTATES: Final = {
     1052: "23000", UNKNOWN_COLUMN: "42S22", 1062: "23000", PARSE_ERROR: "42000", EMPTY_QUERY: "42000",
     1136: "21S01", COMMAND_DENIED: "42000",
     NO_SUCH_TABLE: "42S02", DEADLOCK: "40001", WRONG_VALUE_FOR_VARIABLE: "42000",
-    NOT_SUPPORTED: "42000", 1264: "22003", 1292: "22007", 1305: "42000", QUERY_INTERRUPTED: "70100",
+    NOT_SUPPORTED: "42000", 1264: "22003", 1292: "22007", UNKNOWN_FUNCTION: "42000",
+    QUERY_INTERRUPTED: "70100",
     1452: "23000", 1451: "23000", 3819: "HY000",
 }  # fmt: skip
 
@@ -107,7 +109,7 @@ _CATALOG: Sequence[_Rule] = (
     (r'Schema with name "([^"]+)" already exists', 1007, "Can't create database '{0}'; database exists"),
     (r'Schema with name "?([^" ]+)"? does not exist', UNKNOWN_DATABASE, "Unknown database '{0}'"),
     (r'No catalog \+ schema named "([^"]+)"', UNKNOWN_DATABASE, "Unknown database '{0}'"),
-    (r"Function with name (\S+) does not exist", 1305, "FUNCTION {db}.{0} does not exist"),
+    (r"Function with name (\S+) does not exist", UNKNOWN_FUNCTION, "FUNCTION {db}.{0} does not exist"),
 )
 _BINDER: Sequence[_Rule] = (
     (

@@ -19,6 +19,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     INVALID_CHARACTERS,
     MULTI_STATEMENTS_DISABLED,
     NOT_SUPPORTED,
+    UNKNOWN_FUNCTION,
     SqlError,
     syntax_error,
 )
@@ -54,6 +55,11 @@ _NAMED_MACROS: Final = frozenset(
         "substring_index", "time_to_sec", "timediff", "unix_timestamp", "weekday", "yearweek",
     }
 )  # fmt: skip
+
+#: Percentiles of DuckDB; TiDB has only APPROX_PERCENTILE (TiDB documentation, "Aggregate Functions").
+_ONLY_DUCKDB: Final = frozenset(
+    {"MEDIAN", "MODE", "PERCENTILE_CONT", "PERCENTILE_DISC", "QUANTILE", "QUANTILE_CONT", "QUANTILE_DISC"}
+)
 
 
 def _marker(parser: _MysqlParser) -> exp.Expr:
@@ -179,6 +185,9 @@ def _statements(
     if any(isinstance(tree, exp.Alias | exp.Column) for tree in trees):
         # Words that are not a statement are parsed as an expression.
         raise syntax_error(None, sql)
+    if any(tree.find(exp.WithinGroup) for tree in trees):
+        within = next((token for token in tokens if token.text.upper() == "WITHIN"), None)
+        raise syntax_error(None, sql, within)
     for tree in trees:
         if text is not sql and isinstance(tree, exp.Insert):
             tree.set("alternative", "REPLACE")
@@ -337,6 +346,9 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
         return exp.Literal.number(0)
     if known := context.functions.get(name):
         return _literal(known())
+    if name in _ONLY_DUCKDB:
+        database = context.functions["DATABASE"]()
+        raise SqlError(UNKNOWN_FUNCTION, f"FUNCTION {database}.{name.lower()} does not exist")
     clock = isinstance(node, exp.CurrentTimestamp | exp.UtcTimestamp) or name == "SYSDATE"
     if clock and not node.find_ancestor(exp.ColumnDef):
         return exp.cast(exp.Literal.string(context.now), "timestamp")
