@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from programs.chaos.kills import Victims
 from programs.chaos.loads import broken_loads
-from programs.chaos.sql_cuts import Server, cut_session, left_running
+from programs.chaos.servers import Server
+from programs.chaos.sql_cuts import cut_session, left_running
 from programs.chaos.trial import USER, Database, run_trial, totals
 
 from tidb_pe_magic.sandbox.faults import Point

@@ -13,6 +13,7 @@ from clouds.servers import KEY, REGION, Cloud, OddServer
 from support.ports import free_port
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.sandbox.alibaba.app import create_app
 from tidb_pe_magic.sandbox.alibaba.world import World
 from tidb_pe_magic.sandbox.http_server import HttpServer
@@ -29,7 +30,7 @@ def cloud() -> Iterator[Cloud]:
     with World(mode="manual", port=free_port()) as world:
         app = create_app(world, {KEY.public: KEY.private.reveal()})
         with HttpServer(app) as server:
-            alibaba = Alibaba(REGION, KEY, endpoint=server.url)
+            alibaba = Alibaba(AlibabaClient(REGION, KEY, endpoint=server.url))
             yield Cloud(world, server.url, app.config["requests"], alibaba)
 
 
@@ -41,7 +42,7 @@ def answering() -> Iterator[Answering]:
         def start(*answers: Answer) -> tuple[Alibaba, OddServer]:
             odd = OddServer(list(answers))
             odd.url = stack.enter_context(HttpServer(odd)).url
-            return Alibaba(REGION, KEY, endpoint=odd.url), odd
+            return Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url)), odd
 
         yield start
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.credentials.secrets import Key, Secret
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Cloud:
 
     def client(self, key: Key = KEY, region_id: str = REGION) -> Alibaba:
         """Return another client."""
-        return Alibaba(region_id, key, endpoint=self.url)
+        return Alibaba(AlibabaClient(region_id, key, endpoint=self.url))
 
 
 @dataclass

@@ -166,7 +166,9 @@ def test_a_closed_connection_is_the_services_failure(
 ) -> None:
     """A server that hangs up and a closed port each give one line."""
     for url in (closing_url, f"http://127.0.0.1:{free_port()}"):
-        assert isinstance(failure(Alibaba(REGION, KEY, endpoint=url), look), ServiceUnavailable)
+        assert isinstance(
+            failure(Alibaba(AlibabaClient(REGION, KEY, endpoint=url)), look), ServiceUnavailable
+        )
 
 
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
@@ -228,14 +230,14 @@ def test_an_incomplete_list_is_not_an_empty_list(answering: Answering, wire: dic
     alibaba, odd = answering(Answer(json.dumps(wire)), Answer(json.dumps({"TotalCount": 0})))
     with pytest.raises(ServiceUnavailable, match="lacks"):
         alibaba.endpoints(service_name="s", vpc_id="vpc-1")
-    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    retrying = Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False)))
     assert retrying.endpoints(service_name="s", vpc_id="vpc-1") == ()
 
 
 def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
     """A created endpoint without an ID is requested again; the same token returns the same endpoint."""
     _, odd = answering(Answer("{}"), Answer(json.dumps(ENDPOINT)))
-    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    retrying = Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False)))
     made = retrying.create_endpoint(
         service_name="s", vpc_id="vpc-1", zones=(), security_group_ids=(), name="n", client_token="t"
     )
@@ -248,7 +250,7 @@ def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answeri
 def test_an_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
     """An answer without an endpoint ID is requested again, because it cannot be matched to an endpoint."""
     _, odd = answering(Answer('{"EndpointStatus": "Active"}'), Answer(json.dumps(ENDPOINT)))
-    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    retrying = Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False)))
     assert retrying.endpoint("ep-1").endpoint_status == "Active"
     assert len(odd.queries) == 2
 
@@ -302,7 +304,7 @@ def test_a_proxy_of_the_environment_is_used_for_the_real_cloud(environment: SetE
         tidb_cloud.clusters()
     tidb_cloud.close()
     with pytest.raises(ServiceUnavailable, match="no usable answer"):
-        Alibaba(REGION, KEY).endpoints()
+        Alibaba(AlibabaClient(REGION, KEY)).endpoints()
 
 
 def test_the_sdk_prints_nothing_even_with_debug(cloud: Cloud) -> None:
@@ -310,9 +312,10 @@ def test_the_sdk_prints_nothing_even_with_debug(cloud: Cloud) -> None:
     program = (
         "import os\n"
         "from tidb_pe_magic.clouds.alibaba.api import Alibaba\n"
+        "from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient\n"
         "from tidb_pe_magic.credentials.secrets import Key, Secret\n"
         "key = Key(os.environ['ID'], Secret(os.environ['SECRET']))\n"
-        f"alibaba = Alibaba({REGION!r}, key, endpoint={cloud.url!r})\n"
+        f"alibaba = Alibaba(AlibabaClient({REGION!r}, key, endpoint={cloud.url!r}))\n"
         "assert len(alibaba.vpcs()) == 3 and alibaba.endpoints() == ()\n"
         "assert alibaba.vswitches() and alibaba.security_groups()\n"
     )
@@ -370,7 +373,7 @@ def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering
     _, elsewhere = answering(Answer("{}"))
     _, odd = answering(Answer("{}", "307 T", (("Location", elsewhere.url + "/x"),)))
     chain = Chain(kind="oidc", role="acs:ram::1:role/r", identity_provider="p", path=str(tmp_path / "token"))
-    alibaba = Alibaba(REGION, KeyMatch(place="a role", chain=chain), endpoint=odd.url)
+    alibaba = Alibaba(AlibabaClient(REGION, KeyMatch(place="a role", chain=chain), endpoint=odd.url))
     with pytest.raises(ServiceUnavailable, match="not followed") as caught:
         alibaba.caller()
     assert (elsewhere.queries, len(odd.queries)) == ([], 1)
@@ -385,7 +388,7 @@ def test_transient_failures_of_the_first_calls_are_retried(answering: Answering)
     _, odd = answering(throttled, page, cut, Answer('{"Endpoints": [], "TotalCount": 0}'))
     pauses: list[float] = []
     retries = Retries(sleep=noting(pauses))
-    assert Alibaba(REGION, KEY, endpoint=odd.url, retries=retries).endpoints() == ()
+    assert Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url, retries=retries)).endpoints() == ()
     assert len(odd.queries) == 4
     assert 2.5 <= pauses[0] <= 3.0
 
@@ -396,7 +399,7 @@ def test_transient_failures_of_the_first_calls_are_retried(answering: Answering)
 def test_a_creation_on_a_busy_cloud_keeps_its_token(answering: Answering, code: str) -> None:
     """A busy cloud is asked again, and each request carries the same ClientToken."""
     _, odd = answering(Answer(refusal(code), "400 Bad"), Answer('{"EndpointId": "ep-1"}'))
-    alibaba = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    alibaba = Alibaba(AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False)))
     made = alibaba.create_endpoint(
         service_name="s", vpc_id="vpc-1", zones=(), security_group_ids=(), name="n", client_token="t-1"
     )
@@ -418,7 +421,9 @@ def test_a_host_that_refuses_is_not_asked_again() -> None:
     """A host that refuses the connection is an error immediately."""
     retries = Retries(sleep=lambda _: pytest.fail("unexpected pause"))
     with pytest.raises(ServiceUnavailable):
-        Alibaba(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries).endpoints()
+        Alibaba(
+            AlibabaClient(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries)
+        ).endpoints()
 
 
 def test_a_dual_stack_zone_has_both_addresses(answering: Answering) -> None:

@@ -12,6 +12,7 @@ from support.certificates import write_server_certificate
 from werkzeug.serving import make_server
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.errors import ServiceUnavailable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 RETRIES = Retries(sleep=lambda _: pytest.fail("unexpected retry"))
 LOOKS: dict[str, Callable[[str], object]] = {
     "tidb_cloud": lambda url: TidbCloud(url, KEY, retries=RETRIES).clusters(),
-    "alibaba": lambda url: Alibaba(REGION, KEY, endpoint=url, retries=RETRIES).endpoints(),
+    "alibaba": lambda url: Alibaba(AlibabaClient(REGION, KEY, endpoint=url, retries=RETRIES)).endpoints(),
 }
 
 

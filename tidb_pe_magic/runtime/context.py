@@ -292,12 +292,15 @@ class Context:
             InvalidRequest: the host is not valid.
         """
         from tidb_pe_magic.clouds.alibaba.api import Alibaba  # noqa: PLC0415 - only some steps need it
+        from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient  # noqa: PLC0415 - as above
 
         endpoint, key = self.settings.alibaba_host, self.settings.alibaba
         client: Alibaba = self._clients.get(
             f"alibaba {region_id}",
             (endpoint, key, network := self.network),
-            lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries, network=network),
+            lambda: Alibaba(
+                AlibabaClient(region_id, key, endpoint=endpoint, retries=self.retries, network=network)
+            ),
         )
         return client
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from programs.chaos.kills import Killed, Victims
 from programs.chaos.loads import broken_loads
 from programs.chaos.pool import trials
-from programs.chaos.sql_cuts import Losses, Server, cut_session, left_running
+from programs.chaos.servers import Server
+from programs.chaos.sql_cuts import Losses, cut_session, left_running
 from programs.chaos.trial import USER, Database, Outcome, totals
 from support.mariadb import MariaDb
 

@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from programs.chaos.kills import forking
-from support.ports import free_port
+from programs.chaos.servers import engine_at, open_gate
 
-from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.loading.load import load
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.tables import TableName
 from tidb_pe_magic.database.loading.task import LoadTask
 from tidb_pe_magic.errors import LoadFailed, TidbPeError
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
-from tidb_pe_magic.sandbox.network.gate import Gate
 
 if TYPE_CHECKING:
-    from programs.chaos.sql_cuts import Server
+    from programs.chaos.servers import Server
+
+    from tidb_pe_magic.sandbox.network.gate import Gate
 
 _TABLE, _ROWS, _TOGETHER = "loads", 1200, 50
 #: The statements that a cut can strike: every statement of a load.
@@ -103,14 +102,6 @@ def frame(start: int = 0, stop: int = _ROWS) -> pd.DataFrame:
     )
 
 
-def through(address: tuple[str, int], user: str, password: str) -> Any:
-    """Return an engine that goes through a gate."""
-    host, port = address
-    return open_engine(
-        Target(host=host, port=port, user=user, database="test", password=Secret(password))
-    ).engine
-
-
 def task(
     engine: Any,
     manner: Manner,
@@ -137,16 +128,14 @@ def task(
 
 def operate(address: tuple[str, int], user: str, password: str, manner: Manner) -> None:
     """Run a victim's load in a new process."""
-    load(task(through(address, user, password), manner, frame()))
+    load(task(engine_at(address, user, password), manner, frame()))
 
 
 def broken_loads(server: Server, seed: int, loads: int) -> LoadLosses:
     """Break this many loads, repeat each as its error advises, and count the defects."""
     losses = LoadLosses()
     faults = Faults()
-    with Gate((server.host, server.port), faults) as gate:
-        address = ("127.0.0.1", free_port())
-        gate.open([address])
+    with open_gate(server, faults) as (gate, address):
         for number in range(seed, seed + loads):
             draw = random.Random(f"tidb_pe_magic loads {number}")  # noqa: S311 - a schedule is not secret
             _Trial(server, draw, faults, gate, address).run(losses)
@@ -223,7 +212,7 @@ class _Trial:
         engine = None
         meddler = threading.Thread(target=self._when, args=(strike, done))
         try:
-            engine = through(self._address, self._server.user, self._server.password)
+            engine = engine_at(self._address, self._server.user, self._server.password)
             meddler.start()
             load(task(engine, self._manner, frame(), cancel=cancel, notes=self._notes))
         except TidbPeError as error:
@@ -283,7 +272,7 @@ class _Trial:
     def _repeated(self, there: Any) -> Any:
         """Follow the error's advice: repeat the load by its key, or load the missing rows."""
         server = self._server
-        engine = through((server.host, int(server.port)), server.user, server.password)
+        engine = engine_at((server.host, int(server.port)), server.user, server.password)
         found = {row[0] for row in there or ()}
         append = self._manner.if_exists == "append"
         data = frame()

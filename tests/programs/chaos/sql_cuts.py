@@ -20,22 +20,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from programs.chaos.servers import engine_at, open_gate
 from support import shells
 from support.silent_statements import register
 from traitlets.config import Config
 
-from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.alias import AliasSession
-from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.jupysql import held_connection, unregister
 from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
-from tidb_pe_magic.sandbox.network.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from programs.chaos.servers import Server
+
+    from tidb_pe_magic.sandbox.network.gate import Gate
 
 _ALIAS, _TABLE = "cuts", "sql_cuts"
 _LOOKS = 1000
@@ -43,21 +45,6 @@ _READ = 0.5  # of the cells
 _FORK_SECONDS = 20
 #: The statements that a cut can strike. None drops the connection between two cells, as an idle limit does.
 _STRUCK = ("INSERT", "SELECT", "COMMIT", "PING", "START", None)
-
-
-@dataclass(kw_only=True)
-class Server:
-    """A MySQL-protocol server with an empty database `test`.
-
-    Attributes:
-        execute: executes a statement directly, without a gate, and returns its rows.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str
-    execute: Callable[[str], Any]
 
 
 @dataclass
@@ -161,26 +148,27 @@ def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
     server.execute(f"CREATE TABLE test.{_TABLE} (id INT)")
     draw = random.Random(f"tidb_pe_magic cuts {seed}")  # noqa: S311 - a schedule is not secret
     faults = Faults()
-    with Gate((server.host, server.port), faults) as gate, _shell() as shell:
-        address = ("127.0.0.1", _free_port())
-        gate.open([address])
-        with _connected(shell, server, address, plain=plain) as alias:
-            if alias is None:
-                session = _Session(lambda cell: _succeeds(shell, cell), draw)
-            else:
-                # Cells of both kinds, in one session.
-                session = _Session(
-                    lambda cell: _cell(shell, alias, cell, read=draw.random() < _READ),
-                    draw,
-                    fork=partial(_is_wrong_in_fork, alias),
-                )
-            struck = 0
-            while struck < cuts:
-                struck += _staged(draw, faults, gate)
-                for _ in range(draw.randint(1, 3)):
-                    draw.choice((session.insert, session.transact, session.look, session.ask_in_fork))()
-                struck -= len(faults.pending)
-                faults.clear()
+    with (
+        open_gate(server, faults) as (gate, address),
+        _shell() as shell,
+        _connected(shell, server, address, plain=plain) as alias,
+    ):
+        if alias is None:
+            session = _Session(lambda cell: _succeeds(shell, cell), draw)
+        else:
+            # Cells of both kinds, in one session.
+            session = _Session(
+                lambda cell: _cell(shell, alias, cell, read=draw.random() < _READ),
+                draw,
+                fork=partial(_is_wrong_in_fork, alias),
+            )
+        struck = 0
+        while struck < cuts:
+            struck += _staged(draw, faults, gate)
+            for _ in range(draw.randint(1, 3)):
+                draw.choice((session.insert, session.transact, session.look, session.ask_in_fork))()
+            struck -= len(faults.pending)
+            faults.clear()
     rows = [row[0] for row in server.execute(f"SELECT id FROM test.{_TABLE}")]
     return session.losses(rows, cuts)
 
@@ -202,9 +190,7 @@ def left_running(server: Server, *, plain: bool) -> int:
             pass
         signal.pthread_kill(main, signal.SIGINT)
 
-    with Gate((server.host, server.port)) as gate, _shell() as shell:
-        address = ("127.0.0.1", _free_port())
-        gate.open([address])
+    with open_gate(server) as (_, address), _shell() as shell:
         with _connected(shell, server, address, plain=plain):
             stopper = threading.Thread(target=interrupt)
             stopper.start()
@@ -314,16 +300,13 @@ def _connected(
     shell: Any, server: Server, address: tuple[str, int], *, plain: bool
 ) -> Iterator[AliasSession | None]:
     """Return the alias's session, if the connection is the product's."""
-    host, port = address
     engine = alias = None
     if plain:
+        host, port = address
         url = f"mysql+pymysql://{server.user}:{server.password}@{host}:{port}/test"
         assert _succeeds(shell, f"{url} --alias {_ALIAS}")
     else:
-        target = Target(
-            host=host, port=port, user=server.user, database="test", password=Secret(server.password)
-        )
-        engine = open_engine(target).engine
+        engine = engine_at(address, server.user, server.password)
         register(shell, engine, _ALIAS)
         alias = AliasSession(engine, partial(held_connection, _ALIAS, engine))
     try:
@@ -333,10 +316,3 @@ def _connected(
             unregister(_ALIAS)
         if engine is not None:
             engine.dispose()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

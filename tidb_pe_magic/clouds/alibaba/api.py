@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba import wire
 from tidb_pe_magic.clouds.alibaba.codes import DRY_RUN_PASSED, NOT_ACTIVATED
-from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.clouds.alibaba.wire import read_rules
 from tidb_pe_magic.clouds.json_fields import text, texts
 from tidb_pe_magic.clouds.pages import Page, by_number, by_token, read_page
-from tidb_pe_magic.clouds.retries import NO_RETRIES
 from tidb_pe_magic.model import (
     OUR_TAG,
     EndpointZone,
@@ -27,10 +25,7 @@ from tidb_pe_magic.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tidb_pe_magic.clouds.network import Network
-    from tidb_pe_magic.clouds.retries import Retries
-    from tidb_pe_magic.credentials.search import KeyMatch
-    from tidb_pe_magic.credentials.secrets import Key
+    from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 
 _PAGE = 50  # the maximum of every list operation used here
 _ENDPOINT_PAGE = 1000  # of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15)
@@ -44,26 +39,10 @@ class Alibaba:
     Every method raises `ApiError` if the API refuses or fails.
     """
 
-    def __init__(
-        self,
-        region_id: str,
-        key: Key | KeyMatch,
-        *,
-        endpoint: str = "",
-        retries: Retries = NO_RETRIES,
-        network: Network | None = None,
-    ) -> None:
-        """Create a client without calling anything.
-
-        Args:
-            region_id: such as `ap-southeast-1`.
-            key: the key, or the source from which the SDK gets one.
-            endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
-            retries: repeats calls that failed temporarily.
-            network: proxy and trust store; default: those of `os.environ`.
-        """
-        self.region_id = region_id
-        self._client = AlibabaClient(region_id, key, endpoint=endpoint, retries=retries, network=network)
+    def __init__(self, client: AlibabaClient) -> None:
+        """Create it without calling anything."""
+        self.region_id = client.region_id
+        self._client = client
 
     def close(self) -> None:
         """Close the HTTP connections."""
