@@ -36,7 +36,6 @@ def ask(
         query=BoundStatement(sql=sql),
         cells=session,
         cancel=cancel or threading.Event(),
-        tell=lambda _: None,
     )
     table, _ = read_table(reading, **options)
     return list(table.column(0).to_pylist()) if table.num_columns else []

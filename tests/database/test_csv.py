@@ -41,9 +41,7 @@ def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
 
 def written(engine: Engine, sql: str, path: Path) -> str:
     """Write a statement's result to a file and return its text."""
-    reading = ReadOptions(
-        engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event(), tell=lambda _: None
-    )
+    reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event())
     assert read_file(reading, str(path), CSV_FILE) == (path, ())
     return path.read_bytes().decode("utf-8")
 

@@ -172,7 +172,6 @@ def ask(plain_server: MariaDb) -> Iterator[Callable[[str], None]]:
                 query=query,
                 schema=schema,
                 cancel=threading.Event(),
-                tell=lambda _: None,
             )
         )
 

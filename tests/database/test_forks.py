@@ -32,7 +32,6 @@ def ask(engine: Engine, sql: str, session: AliasSession | None = None) -> list[A
         query=BoundStatement(sql=sql),
         cells=session,
         cancel=threading.Event(),
-        tell=lambda _: None,
     )
     table, _ = read_table(reading)
     return list(table.column(0).to_pylist())

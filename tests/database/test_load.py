@@ -72,9 +72,8 @@ def loaded(  # noqa: PLR0913 - the options of a load
             if_exists=if_exists,
             keys=keys,
             cancel=cancel or threading.Event(),
-            show=words.append,
-            tell=lambda _: None,
-            note=words.append,
+            on_create=words.append,
+            on_note=words.append,
         )
     )
 

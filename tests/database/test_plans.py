@@ -57,7 +57,6 @@ def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened:
         engine=engine,
         query=BoundStatement(sql=sql, params=(2,)),
         cancel=threading.Event(),
-        tell=lambda _: None,
     )
     found = plan("SELECT …", read_table(reading)[0])
     assert found.operators == ()

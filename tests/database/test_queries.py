@@ -65,7 +65,7 @@ def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
 
 def reading(engine: Engine, sql: str, *params: object, **options: Any) -> ReadOptions:
     """Return a function that reads a statement, by default without a listener or a cancel event."""
-    usual: dict[str, Any] = {"cancel": threading.Event(), "tell": lambda _: None}
+    usual: dict[str, Any] = {"cancel": threading.Event()}
     return ReadOptions(engine=engine, query=BoundStatement(sql=sql, params=params), **(usual | options))
 
 
@@ -139,7 +139,7 @@ def test_a_stopped_query_ends_here_and_on_the_server(
             cancel.set()
 
     with pytest.raises(QueryCancelled):
-        read_table(reading(engine, sql, cancel=cancel, tell=stop))
+        read_table(reading(engine, sql, cancel=cancel, on_progress=stop))
     plain_server.await_end(sql)
     assert numbers(engine, "SELECT 42") == [42]
 
@@ -174,7 +174,7 @@ def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Eng
             raise LookupError
 
     with pytest.raises(LookupError):
-        read_table(reading(engine, SILENT, tell=fail))
+        read_table(reading(engine, SILENT, on_progress=fail))
     plain_server.await_end(SILENT)
     assert numbers(engine, "SELECT 42") == [42]
 
@@ -185,7 +185,7 @@ def test_a_query_that_the_server_ends_is_an_error(plain_server: MariaDb, engine:
     endless = "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b"
     for command, error in (("KILL QUERY", QueryFailed), ("KILL", ConnectionFailed)):
         with pytest.raises(error):
-            read_table(reading(engine, endless, tell=partial(_kill, plain_server, command, endless)))
+            read_table(reading(engine, endless, on_progress=partial(_kill, plain_server, command, endless)))
         assert numbers(engine, "SELECT 42") == [42]
 
 
@@ -274,7 +274,7 @@ def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tm
         read_file(reading(engine, "SELECT nope"), str(path))
     cancel = threading.Event()
     with pytest.raises(QueryCancelled):
-        read_file(reading(engine, ENDLESS, cancel=cancel, tell=lambda _: cancel.set()), str(path))
+        read_file(reading(engine, ENDLESS, cancel=cancel, on_progress=lambda _: cancel.set()), str(path))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

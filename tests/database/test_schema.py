@@ -45,9 +45,7 @@ def ask(plain_server: MariaDb) -> Iterator[Ask]:
 
     def asked(sql: str, params: Any) -> Any:
         query = BoundStatement(sql=sql, params=tuple(params))
-        return read_table(
-            ReadOptions(engine=opened.engine, query=query, cancel=threading.Event(), tell=lambda _: None)
-        )[0]
+        return read_table(ReadOptions(engine=opened.engine, query=query, cancel=threading.Event()))[0]
 
     yield asked
     opened.engine.dispose()

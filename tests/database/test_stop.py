@@ -61,7 +61,7 @@ def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) ->
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=cancel, tell=lambda _: None)
+    reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=cancel)
     with pytest.raises(QueryCancelled) as failed:
         read_table(reading)
     stopper.join()

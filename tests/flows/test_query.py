@@ -115,7 +115,6 @@ def test_only_a_slow_query_reads_its_cost(connected: Runbook, sandbox: Sandbox) 
             engine=connected.connection.engine,
             query=query,
             cancel=threading.Event(),
-            tell=lambda _: None,
             clock=clock,
         )
         read_table(reading)

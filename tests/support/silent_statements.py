@@ -50,7 +50,6 @@ class SilentStatements:
                 query=query,
                 cells=self._session,
                 cancel=threading.Event(),
-                tell=lambda _: None,
             )
         )
         return table, self.frame(table) if framed else None

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
 from tidb_pe_magic.steps.aliases import open_connection
+from tidb_pe_magic.steps.progress import throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tidb_pe_magic.commands.requests import LoadRequest
     from tidb_pe_magic.database.loading.sender import Ledger
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
-
-# Seconds until the first event, and between two of them.
-_TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
 
 
 def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadResult:
@@ -49,6 +45,10 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     refuse_unknown(keys, source)
     for note in source.notes:
         on_event(Notice(text=note))
+
+    def report(ledger: Ledger, seconds: float) -> None:
+        on_event(RowsLoaded(rows=ledger.rows, total=source.rows, bytes=ledger.bytes, seconds=seconds))
+
     done = loading.load(
         LoadTask(
             engine=record.connection.engine,
@@ -57,9 +57,9 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
             if_exists=request.if_exists,
             keys=keys,
             cancel=context.cancel,
-            show=lambda statement: on_event(TableShown(statement=statement)),
-            tell=_progress_events(context.clock, source.rows, on_event),
-            note=lambda text: on_event(Notice(text=text)),
+            on_create=lambda statement: on_event(TableShown(statement=statement)),
+            on_progress=throttle(context.clock, report),
+            on_note=lambda text: on_event(Notice(text=text)),
         )
     )
     if done.created or done.replaced:
@@ -74,18 +74,3 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         replaced=done.replaced,
         keys=keys,
     )
-
-
-def _progress_events(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:
-    """Return the progress callback, which is called often and emits an event from time to time."""
-    started = clock()
-    due = started + _TOLD_AFTER
-
-    def tell(ledger: Ledger) -> None:
-        nonlocal due
-        now = clock()
-        if now >= due:
-            due = now + _TOLD_EVERY
-            on_event(RowsLoaded(rows=ledger.rows, total=total, bytes=ledger.bytes, seconds=now - started))
-
-    return tell

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.frames import Decimals, Dtypes, FrameOptions
     from tidb_pe_magic.database.queries.results import Partitions, ReadOptions
-    from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.runtime.open_connections import OpenConnection
@@ -73,23 +72,9 @@ def _read(
     on_event: EventHook,
 ) -> QueryResult:
     from tidb_pe_magic.database.queries import plans, results  # noqa: PLC0415 - pyarrow is slow to import
-    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
-    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415
 
     started = context.clock()
-    reading: ReadOptions = results.ReadOptions(
-        engine=record.connection.engine,
-        query=BoundStatement(sql=request.sql),
-        cells=session,
-        schema=record.schema,
-        partitions=_partitions(request),
-        cancel=context.cancel,
-        tell=progress_events(context, on_event),
-        note=lambda text: on_event(Notice(text=text)),
-        clock=asking_clock(context),
-    )
-    sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
-    reading = replace(reading, query=BoundStatement(sql=sql, params=params))
+    reading = _options(context, request, record, session, on_event)
     data: Any = None
     path, cut = "", False
     exact: tuple[str, ...] = ()
@@ -135,8 +120,6 @@ def _read_distributed(
     if find_spec("dask") is None:
         raise errors.MissingDependency.of("dask", '"dask[dataframe,distributed]"')
     from tidb_pe_magic.database.queries import dask_frame, results  # noqa: PLC0415 - they need pyarrow
-    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
-    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
 
     connection = record.connection
     mode, name = connections.settled_tls(connection)
@@ -151,30 +134,35 @@ def _read_distributed(
         password_from=dask_frame.password_reference(connection.password_source),
     )
     started = context.clock()
-    reading = results.ReadOptions(
+    moment, queries, schema = results.plan(_options(context, request, record, session, on_event))
+    data = dask_frame.distributed_frame(queries, source, moment, schema, _form(request))
+    return QueryResult(alias=connection.alias, data=data, seconds=context.clock() - started, deferred=True)
+
+
+def _options(
+    context: Context,
+    request: QueryRequest,
+    record: OpenConnection,
+    session: AliasSession | None,
+    on_event: EventHook,
+) -> ReadOptions:
+    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - pyarrow is slow to import
+    from tidb_pe_magic.database.queries.results import ReadOptions  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - as above
+
+    options = ReadOptions(
         engine=record.connection.engine,
         query=BoundStatement(sql=request.sql),
         cells=session,
         schema=record.schema,
         partitions=_partitions(request),
         cancel=context.cancel,
-        tell=_ignore,
-        note=lambda text: on_event(Notice(text=text)),
+        on_progress=progress_events(context, on_event),
+        on_note=lambda text: on_event(Notice(text=text)),
+        clock=asking_clock(context),
     )
-    sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
-    moment, queries, schema = results.plan(replace(reading, query=BoundStatement(sql=sql, params=params)))
-    data = dask_frame.distributed_frame(
-        queries,
-        source,
-        moment,
-        schema,
-        _form(request),
-    )
-    return QueryResult(alias=connection.alias, data=data, seconds=context.clock() - started, deferred=True)
-
-
-def _ignore(tally: Tally) -> None:
-    """Emit no event, because nothing has been read yet."""
+    sql, params = bind(request.sql, request.params, backslash_escapes=options.backslash_escapes)
+    return replace(options, query=BoundStatement(sql=sql, params=params))
 
 
 def _form(request: QueryRequest) -> FrameOptions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.errors import QueryCancelled
 from tidb_pe_magic.model import Notice, PastQuery, QueryOutcome, RowsRead
+from tidb_pe_magic.steps.progress import throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,23 +21,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
 
 _WRITES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH", "IMPORT"})
-# Seconds until the first event, and between two of them.
-_TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
 
 
 def progress_events(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
-    """Return the progress callback, which is called often and emits an event from time to time."""
-    started = context.clock()
-    due = started + _TOLD_AFTER
-
-    def tell(tally: Tally) -> None:
-        nonlocal due
-        now = context.clock()
-        if now >= due:
-            due = now + _TOLD_EVERY
-            on_event(RowsRead(rows=tally.rows, bytes=tally.bytes, seconds=now - started))
-
-    return tell
+    """Return the progress callback of a read."""
+    return throttle(
+        context.clock,
+        lambda tally, seconds: on_event(RowsRead(rows=tally.rows, bytes=tally.bytes, seconds=seconds)),
+    )
 
 
 def asking_clock(context: Context) -> Callable[[], float] | None:

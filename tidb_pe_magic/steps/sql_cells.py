@@ -84,7 +84,7 @@ class SqlCells:
             cells=record.session,
             schema=record.schema,
             cancel=context.cancel,
-            tell=progress_events(context, on_event),
+            on_progress=progress_events(context, on_event),
             clock=asking_clock(context),
         )
         try:

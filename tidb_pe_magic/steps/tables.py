@@ -73,9 +73,7 @@ def _reader(context: Context, record: OpenConnection) -> Ask:
     def ask(sql: str, params: Sequence[object]) -> pa.Table:
         query = BoundStatement(sql=sql, params=tuple(params))
         engine = record.connection.engine
-        return read_table(
-            ReadOptions(engine=engine, query=query, cancel=context.cancel, tell=lambda _: None)
-        )[0]
+        return read_table(ReadOptions(engine=engine, query=query, cancel=context.cancel))[0]
 
     return ask
 

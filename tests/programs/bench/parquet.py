@@ -54,9 +54,7 @@ def _writer(task: Mapping[str, Any], path: Path) -> Callable[[str], int]:
     engine = our_engine(task)
 
     def write(sql: str) -> int:
-        reading = ReadOptions(
-            engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event(), tell=lambda _: None
-        )
+        reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event())
         read_file(reading, str(path))
         return reading.tally.rows
 

@@ -102,9 +102,6 @@ def _load(task: Mapping[str, Any]) -> Callable[[Any], None]:
                 if_exists="fail",
                 keys=(),
                 cancel=threading.Event(),
-                show=lambda _: None,
-                tell=lambda _: None,
-                note=lambda _: None,
             )
         )
 

@@ -119,9 +119,7 @@ def task(
         if_exists=manner.if_exists,
         keys=manner.keys,
         cancel=cancel or threading.Event(),
-        show=lambda _: None,
-        tell=lambda _: None,
-        note=heard.append,
+        on_note=heard.append,
         together=_TOGETHER,
     )
 

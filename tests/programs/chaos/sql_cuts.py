@@ -250,7 +250,6 @@ def _rows(alias: AliasSession, statement: str, cells: AliasSession | None) -> li
         query=BoundStatement(sql=statement),
         cells=cells,
         cancel=threading.Event(),
-        tell=lambda _: None,
     )
     table, _ = read_table(reading)
     return list(table.column(0).to_pylist()) if table.num_columns else []

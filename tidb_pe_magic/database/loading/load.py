@@ -66,7 +66,7 @@ def load(task: LoadTask) -> LoadOutcome:
     """
     around = _read_state(task)
     if around.left:
-        task.note(_leftovers(task.name, around.left))
+        task.on_note(_leftovers(task.name, around.left))
     _refuse_table(task, around)
     if around.table is not None and task.if_exists == "append":
         return _append(task, around.table, around)
@@ -74,7 +74,7 @@ def load(task: LoadTask) -> LoadOutcome:
     if task.if_exists == "append":
         _bound_writer(task, table, around)  # reject values that do not fit before the table is created
         statement = create_statement(table)
-        task.show(statement)
+        task.on_create(statement)
         side_tables.define(task, statement)
         return replace(_append(task, table, around), created=statement)
     return _make(task, table, around)
@@ -96,7 +96,7 @@ def _read_state(task: LoadTask) -> _ServerState:
             view = is_view(session, task.name)
             return _ServerState(table, packet, left, view, referencing_table(session, task.name))
 
-    (found,) = run_interruptibly([look], flight, cancel=task.cancel, tell=_nothing)
+    (found,) = run_interruptibly([look], flight, cancel=task.cancel)
     return found
 
 
@@ -190,7 +190,7 @@ def _note_time_zones(task: LoadTask, table: TargetTable) -> None:
         if column.kind is SourceKind.MOMENT and table.columns[column.name.casefold()].base == "datetime"
     ]
     if names:
-        task.note(f"Times with a zone are stored in UTC, without the zone: {', '.join(names)}.")
+        task.on_note(f"Times with a zone are stored in UTC, without the zone: {', '.join(names)}.")
 
 
 # Sending
@@ -221,7 +221,7 @@ def _send(
 ) -> tuple[Ledger, TidbPeError | None]:
     flight = InFlight(task.engine, statement="INSERT")
     sender = Sender(flight, writer, zone=zone)
-    failure = sender.send(pieces, cancel=task.cancel, tell=lambda: task.tell(sender.ledger))
+    failure = sender.send(pieces, cancel=task.cancel, on_progress=lambda: task.on_progress(sender.ledger))
     return sender.ledger, failure
 
 
@@ -244,7 +244,7 @@ def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutco
     side = replace(table, name=task.name.temporary(f"load_{secrets.token_hex(4)}"))
     writer, zone = _bound_writer(task, side, around)
     pieces = writer.pieces()
-    task.show(create_statement(table))
+    task.on_create(create_statement(table))
     _note_time_zones(task, table)
     try:
         side_tables.define(task, create_statement(side))
@@ -261,14 +261,10 @@ def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutco
     old = task.name.temporary(f"old_{secrets.token_hex(4)}") if around.table is not None else None
     side_tables.rename(task, side.name, old)
     if old is not None and not side_tables.drop(task, old):
-        task.note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")
+        task.on_note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")
     return LoadOutcome(
         rows=ledger.rows,
         bytes=ledger.bytes,
         created=create_statement(table),
         replaced=old is not None,
     )
-
-
-def _nothing() -> None:
-    """Tell nobody: it takes no time."""

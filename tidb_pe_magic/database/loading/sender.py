@@ -117,21 +117,21 @@ class Sender:
         self.ledger = Ledger()
 
     def send(
-        self, pieces: Sequence[Piece], *, cancel: threading.Event, tell: Callable[[], None]
+        self, pieces: Sequence[Piece], *, cancel: threading.Event, on_progress: Callable[[], None]
     ) -> TidbPeError | None:
         """Send and commit every piece; return the error that ended it early, if any.
 
         Args:
             pieces: each a transaction.
             cancel: set it to end this.
-            tell: called several times a second, to report progress.
+            on_progress: called several times a second, to report progress.
         """
         self._pieces = list(reversed(pieces))
         works = [self._work] * min(CONNECTIONS, len(pieces))
         failure: TidbPeError | None = None
         try:
             if works:
-                run_interruptibly(works, self._flight, cancel=cancel, tell=tell)
+                run_interruptibly(works, self._flight, cancel=cancel, on_progress=on_progress)
         except TidbPeError as error:
             failure = error
         self.ledger.settle()

@@ -74,7 +74,7 @@ def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
         with flight.own_session() as session, driver_errors():
             session.query(statement)
 
-    run_interruptibly([execute], flight, cancel=cancel, tell=_nothing)
+    run_interruptibly([execute], flight, cancel=cancel)
 
 
 def drop(task: LoadTask, name: TableName) -> bool:
@@ -97,7 +97,3 @@ def _drop(task: LoadTask, name: TableName) -> bool | None:
     finally:
         timer.cancel()
     return True
-
-
-def _nothing() -> None:
-    """Report nothing, because it takes no time."""

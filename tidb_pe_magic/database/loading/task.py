@@ -29,9 +29,9 @@ class LoadTask:
         if_exists: fail, append or replace.
         keys: columns of a unique key; existing rows with the same key are updated.
         cancel: set it to stop.
-        show: receives the CREATE TABLE before it is executed.
-        tell: receives the ledger several times a second.
-        note: receives further remarks.
+        on_create: receives the CREATE TABLE before it is executed.
+        on_progress: receives the ledger several times a second.
+        on_note: receives further remarks.
         together: maximum number of rows that are committed together.
     """
 
@@ -41,9 +41,9 @@ class LoadTask:
     if_exists: str
     keys: tuple[str, ...]
     cancel: threading.Event
-    show: Callable[[str], None]
-    tell: Callable[[Ledger], None]
-    note: Callable[[str], None]
+    on_create: Callable[[str], None] = lambda _: None
+    on_progress: Callable[[Ledger], None] = lambda _: None
+    on_note: Callable[[str], None] = lambda _: None
     together: int = MOST_ROWS
 
 

@@ -252,7 +252,7 @@ def run_interruptibly(
     flight: InFlight,
     *,
     cancel: threading.Event,
-    tell: Callable[[], None],
+    on_progress: Callable[[], None] = lambda: None,
 ) -> list[T]:
     """Run the functions at the same time, each in a thread, and return their results in order.
 
@@ -260,7 +260,7 @@ def run_interruptibly(
         works: the functions that read; the first error ends the others.
         flight: the sessions that they use.
         cancel: set it to end them all.
-        tell: called several times a second in this thread, to report progress.
+        on_progress: called several times a second in this thread, to report progress.
 
     Raises:
         QueryCancelled: the stop button or the cancel event was used; the connections can be used again.
@@ -276,7 +276,7 @@ def run_interruptibly(
                 failed.result()
             if cancel.is_set():
                 break
-            tell()
+            on_progress()
         else:
             return [future.result() for future in futures]
         flight.end()

@@ -56,8 +56,8 @@ class ReadOptions:
         schema: the names of the server's tables, which the statement may change.
         partitions: None for one connection.
         cancel: set it to stop.
-        tell: receives what has been read, several times a second.
-        note: receives, before reading, what makes reading in ranges slow.
+        on_progress: receives what has been read, several times a second.
+        on_note: receives, before reading, what makes reading in ranges slow.
         clock: in seconds; None if the cost of slow statements is not needed.
         tally: what has been read.
     """
@@ -68,8 +68,8 @@ class ReadOptions:
     schema: SchemaCache | None = None
     partitions: Partitions | None = None
     cancel: threading.Event
-    tell: Callable[[Tally], None]
-    note: Callable[[str], None] = lambda _: None
+    on_progress: Callable[[Tally], None] = lambda _: None
+    on_note: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] | None = None
     tally: Tally = field(default_factory=Tally)
 
@@ -258,10 +258,10 @@ def plan(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundStatemen
             read(flight, session, query, reading.tally, begin)
 
     with _error_explanation(reading), ExitStack() as stack:
-        attend = partial(run_interruptibly, flight=flight, cancel=reading.cancel, tell=_ignore)
+        attend = partial(run_interruptibly, flight=flight, cancel=reading.cancel)
         moment, split = attend([partial(_prepare, reading, flight, stack)])[0]
         if split.note:
-            reading.note(split.note)
+            reading.on_note(split.note)
         attend([partial(look, moment, split.empty)])
     return moment, split.queries, schemas[0]
 
@@ -322,12 +322,12 @@ def _read_whole(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -
                 _ask_cost(reading, session)
 
     if reading.partitions is None:
-        attend([one], tell=lambda: reading.tell(reading.tally))
+        attend([one], on_progress=lambda: reading.on_progress(reading.tally))
         return
     with ExitStack() as stack:
-        moment, split = attend([partial(_prepare, reading, flight, stack)], tell=_ignore)[0]
+        moment, split = attend([partial(_prepare, reading, flight, stack)])[0]
         if split.note:
-            reading.note(split.note)
+            reading.on_note(split.note)
 
         def part(number: int) -> None:
             with flight.own_session() as session:
@@ -335,7 +335,7 @@ def _read_whole(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -
                 read(flight, session, split.queries[number], reading.tally, partial(begin, number))
 
         works = [partial(part, number) for number in range(len(split.queries))]
-        attend(works, tell=lambda: reading.tell(reading.tally))
+        attend(works, on_progress=lambda: reading.on_progress(reading.tally))
 
 
 def _ask_cost(reading: ReadOptions, session: Any) -> None:
@@ -363,7 +363,3 @@ def _prepare(
         moment.enter(session)
         wanted = reading.partitions
         return moment, ranges.split(session, reading.query, wanted.column, wanted.count)
-
-
-def _ignore(_: str = "") -> None:
-    """Report nothing."""
