@@ -19,9 +19,11 @@ def one_line(text: str) -> str:
 
 def escape_invisible(text: str) -> str:
     """Return `text` with its whitespace unchanged, and every control and direction character made visible."""
+    if text.isprintable():
+        return text
     return "".join(character if is_visible(character) else f"\\u{ord(character):04x}" for character in text)
 
 
 def is_visible(text: str) -> bool:
     """Return whether the text has no control or direction character."""
-    return all(unicodedata.category(character) not in _INVISIBLE for character in text)
+    return text.isprintable() or all(unicodedata.category(character) not in _INVISIBLE for character in text)

@@ -19,7 +19,7 @@ from tidb_pe_magic.model import Diagnosis, EndpointStatus, Finding, Severity
 _patient = settings(
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
-    max_examples=20,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

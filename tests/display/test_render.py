@@ -86,7 +86,7 @@ class _Page(HTMLParser):
 
 
 def _dangerous(text: str) -> set[str]:
-    return {character for character in text if unicodedata.category(character) in _FORBIDDEN}
+    return {character for character in set(text) if unicodedata.category(character) in _FORBIDDEN}
 
 
 def _lines(shown: View) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import enum
+import functools
 import types
 import typing
 
@@ -65,6 +66,7 @@ _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
 }
 
 
+@functools.cache
 def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
     """Return instances of a dataclass of `model` with arbitrary text in its strings."""
     if kind is Suggestion:

@@ -45,6 +45,8 @@ def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False, spelling:
 
 def columns(text: str) -> int:
     """Count a terminal's columns: a wide character takes two, a combining one none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.category(c) in {"Mn", "Me"} else 1 + (unicodedata.east_asian_width(c) in "WF")
         for c in text
