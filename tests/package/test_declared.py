@@ -14,6 +14,7 @@ from package.environments import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from repository.test_layers import FILES, PACKAGE, executed, imports
+from support.sources import tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The extra of each part, by the beginning of its path.
@@ -63,18 +64,20 @@ def distributions() -> dict[str, set[str]]:
     return {top: set(map(canonicalize_name, found)) for top, found in packages_distributions().items()}
 
 
-def lacking(path: Path, tree: ast.AST) -> set[str]:
+def lacking(path: Path, module: ast.AST) -> set[str]:
     """Return the packages that `path` imports without a requirement for them."""
     known = distributions()
     there = brought(offered(path))
-    tops = {name.partition(".")[0] for name in imports(executed(tree))} - sys.stdlib_module_names - {PACKAGE}
+    tops = (
+        {name.partition(".")[0] for name in imports(executed(module))} - sys.stdlib_module_names - {PACKAGE}
+    )
     return {top for top in tops if not known.get(top, set()) & there}
 
 
 def test_every_import_is_declared() -> None:
     """An imported package is a dependency of the core, of the part's extra, or of one of these."""
-    paths = {path.relative_to(ROOT / PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-    found = {path.as_posix(): lacking(path, tree) for path, tree in paths.items()}
+    paths = {path.relative_to(ROOT / PACKAGE): path for path in FILES}
+    found = {name.as_posix(): lacking(name, tree(path)) for name, path in paths.items()}
     assert {path: missing for path, missing in found.items() if missing} == {}
 
 

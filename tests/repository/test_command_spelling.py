@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.sources import nodes
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tidb_pe_magic"
@@ -17,21 +19,19 @@ TYPED = re.compile(r"%tidb_pe |tidb-pe (?=[a-z@-])")
 SPELLING = {"advice.py", "commands/overview.py"}
 
 
-def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def texts(found: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Yield every text and its line, parts of f-strings included, without docstrings."""
-    silent = {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-    for node in ast.walk(tree):
+    silent: set[int] = set()
+    for node in found:  # A statement comes before its value.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            silent.add(id(node.value))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
             yield node.lineno, node.value
 
 
-def named(source: str) -> list[str]:
+def named(found: Iterable[ast.AST]) -> list[str]:
     """Return the texts of a module that name a command."""
-    return [f"{line}: {text!r}" for line, text in texts(ast.parse(source)) if TYPED.search(text)]
+    return [f"{line}: {text!r}" for line, text in texts(found) if TYPED.search(text)]
 
 
 def test_no_text_names_a_command() -> None:
@@ -40,7 +40,7 @@ def test_no_text_names_a_command() -> None:
         name: texts_
         for path in sorted(PACKAGE.rglob("*.py"))
         if (name := path.relative_to(PACKAGE).as_posix()) not in SPELLING
-        if (texts_ := named(path.read_text(encoding="utf-8")))
+        if (texts_ := named(nodes(path)))
     }
     assert found == {}
 
@@ -55,4 +55,4 @@ error(advice="write a file: %%tidb_pe query --to-parquet PATH")
 """`%tidb_pe status` as the docstring of a name."""
 c = "the program tidb-pe"
 '''
-    assert [line.partition(":")[0] for line in named(source)] == ["3", "4", "5"]
+    assert [line.partition(":")[0] for line in named(list(ast.walk(ast.parse(source))))] == ["3", "4", "5"]

@@ -25,7 +25,27 @@ _STEP = re.compile(
     r"(?:, after the (?:line `(?P<line>[^`]+)`|row `(?P<row>[^`]+)`))?:\n\n```python\n(?P<code>.*?)```$",
     re.MULTILINE | re.DOTALL,
 )
-_NAME = "zones"
+# One process of the copy for all skins; each console command is called by its entry point.
+_EVERY_SKIN = """
+import contextlib, io, json
+from programs import reference
+from tidb_pe_magic import Runbook, cli
+
+def console(*words):
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert cli.main(["zones", *words]) == 0
+    return shown.getvalue()
+
+with Runbook() as runbook:
+    runbook.cluster("demo")
+    runbook.create(vpc="vpc-t4nanalytics0k3m7x", security_group=["sg-t4nanalytics"])
+    found = {"python": runbook.zones().endpoint_id}
+found["json"] = console("--cluster", "demo", "--output", "json")
+found["table"] = console("--cluster", "demo")
+found["help"] = console("-h")
+found["reference"] = reference.reference()
+print(json.dumps(found))
+"""
 
 
 def _follow(copy: Path, step: re.Match[str]) -> None:
@@ -50,7 +70,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide a copy of the repository in which every step of the guide was followed."""
     copy = tmp_path_factory.mktemp("contribution")
     for name in ("tidb_pe_magic", "tests"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # With the compiled files, which stay valid because times of modification are copied too.
+        shutil.copytree(ROOT / name, copy / name)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, copy)
     steps = list(_STEP.finditer(GUIDE))
@@ -79,25 +100,14 @@ def _run(copy: Path, environ: Mapping[str, str], *words: str) -> str:
 
 def test_the_operation_of_the_guide_works_in_every_skin(copy: Path, environ: Mapping[str, str]) -> None:
     """After the guide's steps alone, the console command, its help, and the reference have the operation."""
-    script = (
-        "from tidb_pe_magic import Runbook\n"
-        "with Runbook() as runbook:\n"
-        "    runbook.cluster('demo')\n"
-        "    runbook.create(vpc='vpc-t4nanalytics0k3m7x', security_group=['sg-t4nanalytics'])\n"
-        "    print(runbook.zones().endpoint_id)\n"
-    )
-    (copy / "made.py").write_text(script, encoding="utf-8")
-    endpoint_id = _run(copy, environ, "made").strip()
-    console = "tidb_pe_magic.cli"
-    answered = json.loads(_run(copy, environ, console, _NAME, "--cluster", "demo", "--output", "json"))
-    assert answered["endpoint_id"] == endpoint_id
+    (copy / "every_skin.py").write_text(_EVERY_SKIN, encoding="utf-8")
+    skins = json.loads(_run(copy, environ, "every_skin"))
+    answered = json.loads(skins["json"])
+    assert answered["endpoint_id"] == skins["python"]
     assert [zone["status"] for zone in answered["items"]] == ["Connected", "Connected"]
-    shown = _run(copy, environ, console, _NAME, "--cluster", "demo")
-    assert endpoint_id in shown
-    assert "--endpoint ID" in _run(copy, environ, console, _NAME, "-h")
-    _run(copy, environ, "programs.reference")
-    written = (copy / "tidb_pe_magic" / "help" / "commands.md").read_text(encoding="utf-8")
-    assert "## zones\n\nList an endpoint's zones with their addresses." in written
+    assert skins["python"] in skins["table"]
+    assert "--endpoint ID" in skins["help"]
+    assert "## zones\n\nList an endpoint's zones with their addresses." in skins["reference"]
 
 
 def test_the_guards_accept_the_operation_of_the_guide(copy: Path, environ: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.sources import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,12 @@ def _text(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _literals(tree: ast.Module, *, docstrings: bool) -> Iterator[tuple[int, str]]:
+def _literals(path: Path, *, docstrings: bool) -> Iterator[tuple[int, str]]:
     """Yield line and text of a module's docstrings, or of all its strings."""
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    parts: set[int] = set()
+    for node in nodes(path):
+        if isinstance(node, ast.JoinedStr):  # It comes before its parts.
+            parts.update(map(id, node.values))
         if docstrings and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.lineno, _text(node.value)
         elif not docstrings and isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in parts:
@@ -75,7 +78,7 @@ def _literals(tree: ast.Module, *, docstrings: bool) -> Iterator[tuple[int, str]
 
 
 def _in_python(path: Path, *, docstrings: bool = False) -> Iterator[str]:
-    for line, text in _literals(ast.parse(path.read_text(encoding="utf-8")), docstrings=docstrings):
+    for line, text in _literals(path, docstrings=docstrings):
         if " " in text.strip():
             yield from _listed(path, line, text)
 

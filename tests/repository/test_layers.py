@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.sources import nodes, tree
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -40,22 +41,28 @@ PLACES = {
 FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 
 
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
+
+
 def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes below, except those under `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
-            children: list[ast.stmt] = child.orelse
-            for other in children:
-                yield other
-                yield from executed(other)
-        else:
-            yield child
-            yield from executed(child)
+    """Yield the nodes below, except expressions and what is under `if TYPE_CHECKING`."""
+    rest = [node]
+    while rest:
+        for child in ast.iter_child_nodes(rest.pop()):
+            if isinstance(child, ast.expr):
+                continue  # It contains no import.
+            children: list[ast.AST] = [child]
+            if isinstance(child, ast.If) and _is_type_checking(child.test):
+                children = [*child.orelse]
+            yield from children
+            rest += children
 
 
-def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+def imports(found: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the full name of everything that the nodes import."""
-    for node in nodes:
+    for node in found:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -75,10 +82,10 @@ def may_import(part: str, other: str) -> bool:
     return part != "sandbox" and other in LEVEL and LEVEL[other] < LEVEL[part]
 
 
-def offenses(path: Path, tree: ast.AST) -> list[str]:
+def offenses(path: Path, module: ast.AST) -> list[str]:
     """Return the forbidden imports of `path`, relative to the package."""
     part, found = part_of(path), []
-    for name in imports(executed(tree)):
+    for name in imports(executed(module)):
         top, _, rest = name.partition(".")
         inner = rest.split(".")[0]
         if top == PACKAGE and not may_import(part, inner):
@@ -119,10 +126,9 @@ def import_graph() -> dict[str, set[str]]:
     modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found = resolved(imports(ast.walk(tree)), modules)
+        found = resolved(imports(nodes(path)), modules)
         # Importing a module imports its parent packages; the importer's own are already loaded.
-        executed_names = resolved(imports(executed(tree)), modules)
+        executed_names = resolved(imports(executed(tree(path))), modules)
         around = {package for name in executed_names for package in packages_of(name)}
         around -= set(packages_of(module))
         graph[module] = (found | around) - {module}
@@ -131,8 +137,7 @@ def import_graph() -> dict[str, set[str]]:
 
 def test_imports_go_one_way() -> None:
     """No file imports a higher layer, the sandbox is isolated, and foreign packages have their places."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-    found = {path: offenses(path.relative_to(ROOT / PACKAGE), tree) for path, tree in trees.items()}
+    found = {path: offenses(path.relative_to(ROOT / PACKAGE), tree(path)) for path in FILES}
     assert {path.as_posix(): names for path, names in found.items() if names} == {}
 
 
@@ -152,7 +157,7 @@ def test_a_class_name_means_one_thing() -> None:
     places: dict[tuple[bool, str], list[str]] = {}
     for path in FILES:
         name = path.relative_to(ROOT / PACKAGE)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault((part_of(name) == "sandbox", node.name), []).append(name.as_posix())
     assert {name: found for (_, name), found in places.items() if len(found) > 1} == {}
