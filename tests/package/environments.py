@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,34 +50,29 @@ def tools() -> dict[str, str]:
     dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     found: dict[str, str] = json.loads(_run([str(ROOT / ".ci" / "indexed"), *dump], os.environ).stdout)
     found["UV_PYTHON_DOWNLOADS"] = "never"
+    return found
+
+
+@cache
+def _check_index() -> None:
+    """Skip the test if uv cannot reach a package index."""
     asked = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh-package", "idna", "-"]
     reached = subprocess.run(
-        asked, env=found, input="idna", capture_output=True, text=True, timeout=_SECONDS, check=False
+        asked, env=tools(), input="idna", capture_output=True, text=True, timeout=_SECONDS, check=False
     )
     if reached.returncode != _OK:
         unavailable(f"uv cannot reach a package index: {reached.stderr.strip().splitlines()[-1]}")
-    return found
 
 
 def uv(*arguments: str | Path) -> str:
     """Run uv and return its output."""
-    return _run([sys.executable, "-m", "uv", *map(str, arguments)], tools()).stdout
+    return _installing([sys.executable, "-m", "uv", *map(str, arguments)]).stdout
 
 
 def build(source: Path, into: Path, settings: Mapping[str, str] | None = None) -> Wheel:
     """Build source archive and wheel, both from `source`, as `python -m build` does for a release."""
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--installer",
-        "uv",
-        "--sdist",
-        "--wheel",
-        "--outdir",
-        str(into),
-    ]
-    _run([*command, str(source)], {**tools(), **(settings or {})})
+    command = [sys.executable, "-m", "build", "--installer", "uv", "--sdist", "--wheel"]
+    _installing([*command, "--outdir", str(into), str(source)], settings)
     return Wheel.of(into)
 
 
@@ -94,6 +91,25 @@ class Clean:
         """Install exactly these requirements with their dependencies, in the versions of `constraints`."""
         exactly = ("pip", "install", "--quiet", "--exact", "--python", self.python)
         uv(*exactly, "--constraints", constraints, *requirements)
+        self._link_compiled()
+
+    def _link_compiled(self) -> None:
+        """Take the compiled modules of the tests' own environment: uv installs the same files in both."""
+        ours = Path(sysconfig.get_path("purelib"))
+        theirs = self.bin.parent / ours.relative_to(sys.prefix)
+        for directory, _, names in os.walk(theirs):
+            place = ours / Path(directory).relative_to(theirs)
+            cached = place / "__pycache__"
+            if not cached.is_dir() or directory.endswith("__pycache__"):
+                continue
+            compiled = Path(directory) / "__pycache__"
+            for name in names:
+                source = Path(directory) / name
+                path = cached / Path(importlib.util.cache_from_source(name)).name
+                missing = path.is_file() and not (compiled / path.name).exists()
+                if missing and source.samefile(place / name):
+                    compiled.mkdir(exist_ok=True)
+                    (compiled / path.name).hardlink_to(path)
 
     def run(
         self, *command: str | Path, settings: Mapping[str, str] | None = None
@@ -133,6 +149,29 @@ def interpreter(version: str) -> str:
     if found.returncode == _NO_SUCH_PYTHON:
         unavailable(f"Python {version} is not installed")
     return found.stdout.strip()
+
+
+def _installing(
+    command: list[str], settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that installs packages.
+
+    If its cache has all of them, as after `make setup`, uv does not ask the index for each, which takes
+    ten times as long.
+    """
+    environment = {**tools(), **(settings or {})}
+    cached = subprocess.run(
+        command,
+        env={**environment, "UV_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    if cached.returncode == _OK:
+        return cached
+    _check_index()
+    return _run(command, environment)
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

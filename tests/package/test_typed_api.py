@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from package.environments import Clean, Wheel
+from package.environments import ROOT, Clean, Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +23,17 @@ _ERROR = re.compile(r":(\d+): error: .* \[([a-z-]+)\]$", re.MULTILINE)
 def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Provide mypy's output for the program, in an environment with the wheel and without stubs."""
     directory = tmp_path_factory.mktemp("typed")
-    # Always in one place, so that the next run reuses mypy's results for pandas and other packages.
-    clean = Clean(Path(sys.prefix) / "typed-api")
+    clean = Clean(directory)
     clean.install(str(wheel.path))
     program = directory / PROGRAM.name
     program.write_bytes(PROGRAM.read_bytes())
     # Without this project's configuration, and with the packages of that environment.
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
-    command += ["--python-executable", str(clean.python), "--cache-dir", str(clean.home / "mypy")]
+    cache = directory / "mypy"
+    if (ROOT / ".mypy_cache").is_dir():
+        # After `make lint` it has most results; mypy checks what is of other files or options again.
+        shutil.copytree(ROOT / ".mypy_cache", cache)
+    command += ["--python-executable", str(clean.python), "--cache-dir", str(cache)]
     done = subprocess.run(
         [*command, str(program)], cwd=directory, capture_output=True, text=True, check=False
     )

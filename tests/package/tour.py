@@ -11,6 +11,7 @@ import io
 import json
 import os
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -38,6 +39,12 @@ class Tour:
         config.HistoryManager.enabled = False
         self.shell: Any = InteractiveShell.instance(config=config)
         self.shell.run_line_magic("load_ext", "tidb_pe_magic")
+        self.opened = contextlib.ExitStack()
+
+    @cached_property
+    def runbook(self) -> Runbook:
+        """A runbook after all steps in Python."""
+        return self.opened.enter_context(connected())
 
     def package(self) -> object:
         """Return the package's location."""
@@ -64,8 +71,7 @@ class Tour:
         """Read with pandas over the engine of a connection opened in Python."""
         import pandas as pd  # noqa: PLC0415 - only this part needs it
 
-        with connected() as runbook:
-            return pd.read_sql(SQL, runbook.connection.engine).shape
+        return pd.read_sql(SQL, self.runbook.connection.engine).shape
 
     def form(self) -> object:
         """Show the form, which asks the clouds by itself, until it is idle."""
@@ -79,13 +85,11 @@ class Tour:
 
     def query(self) -> object:
         """Read with the reader behind `query`."""
-        with connected() as runbook:
-            return runbook.query(SQL).shape
+        return self.runbook.query(SQL).shape
 
     def nullable(self) -> object:
         """Read into pandas' own nullable columns, and return their types."""
-        with connected() as runbook:
-            return [str(dtype) for dtype in runbook.query(SQL, dtypes="numpy_nullable").dtypes]
+        return [str(dtype) for dtype in self.runbook.query(SQL, dtypes="numpy_nullable").dtypes]
 
     def dask(self) -> object:
         """Read with Dask, whose workers look up the password."""
@@ -139,5 +143,6 @@ def outcome(part: Callable[[], object]) -> object:
 
 if __name__ == "__main__":
     tour = Tour()
-    found = {name: outcome(getattr(tour, name)) for name in sys.argv[1:]}
+    with tour.opened:
+        found = {name: outcome(getattr(tour, name)) for name in sys.argv[1:]}
     print(json.dumps(found))  # noqa: T201 - for the process that started this one
