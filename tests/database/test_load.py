@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import multiprocessing
+import os
+import signal
 import threading
 from decimal import Decimal
 from functools import partial
@@ -14,12 +17,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.ports import free_port
 
-from tidb_pe_magic.database.engine import open_engine
+from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.loading.load import load
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.tables import TableName
@@ -396,6 +401,54 @@ def test_tables_of_an_interrupted_load_are_named_and_stay(server: MariaDb, engin
     loaded(engine, frame, if_exists="replace", said=said)
     assert tables(server) == sorted(["t", *others])
     assert not [each for each in said if "interrupted" in each]
+
+
+def _load_until_drop(address: tuple[str, int], user: str, password: str) -> None:
+    """Replace the table in this process, which is killed when it sends its DROP TABLE."""
+    driver: Any = pymysql.connections.Connection
+    send = driver.query
+
+    def send_or_die(self: Any, sql: str | bytes, *options: Any, **named: Any) -> int:
+        if isinstance(sql, str) and sql.startswith("DROP TABLE"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return int(send(self, sql, *options, **named))
+
+    driver.query = send_or_die
+    host, port = address
+    target = Target(host=host, port=port, user=user, database="loads", password=Secret(password))
+    loaded(open_engine(target).engine, pd.DataFrame({"a": [3]}), if_exists="replace")
+
+
+def test_a_replaced_table_that_a_killed_load_left_is_named(server: MariaDb, engine: Engine) -> None:
+    """The note says what the table holds; without the new table it may be the only copy, and is restored."""
+    server.execute("CREATE TABLE loads.t (a INT)")
+    server.execute("INSERT INTO loads.t VALUES (1), (2)")
+    for name in ("t__old_0123abc", "tt__old_0123abcd", "txxoldx01234567"):
+        server.execute(f"CREATE TABLE loads.{name} (a INT)")
+    others = tables(server)
+    context = multiprocessing.get_context("spawn")
+    victim = context.Process(
+        target=_load_until_drop, args=((server.host, server.port), server.user, server.password)
+    )
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    (old,) = set(tables(server)) - set(others)
+    assert server.execute(f"SELECT * FROM loads.{old}") == ((1,), (2,))
+    said: list[str] = []
+    loaded(engine, pd.DataFrame({"a": [4]}), if_exists="append", said=said)
+    (note,) = said
+    assert note.startswith(f"loads.{old} holds the rows of loads.t from before a load replaced it. If they")
+    assert note.endswith(f"and no other load is running: DROP TABLE `loads`.`{old}`")
+    server.execute("DROP TABLE loads.t")
+    said = []
+    loaded(engine, pd.DataFrame({"a": [5]}), said=said)
+    (note,) = [each for each in said if old in each]
+    assert "loads.t itself does not exist, so this may be the only copy." in note
+    server.execute("DROP TABLE loads.t")
+    server.execute(note[note.index("RENAME TABLE") : note.index(". If it is not needed")])
+    assert server.execute("SELECT * FROM loads.t") == ((1,), (2,))
+    assert tables(server) == others
 
 
 def test_a_load_with_keys_can_be_repeated(server: MariaDb, engine: Engine) -> None:

@@ -14,6 +14,9 @@ from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
 from tidb_pe_magic.database.loading.sender import Ledger, Sender
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import (
+    REPLACED,
+    UNFINISHED,
+    Leftovers,
     create_statement,
     describe,
     is_view,
@@ -33,7 +36,7 @@ from tidb_pe_magic.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tidb_pe_magic.database.loading.sources import FrameSource
     from tidb_pe_magic.database.loading.tables import TableName, TargetTable
@@ -47,7 +50,7 @@ class _ServerState:
 
     table: TargetTable | None
     packet: int
-    left: tuple[TableName, ...] = ()
+    left: Leftovers = Leftovers()  # noqa: RUF009 - it is frozen
     view: bool = False
     referencing: str = ""
 
@@ -65,8 +68,8 @@ def load(task: LoadTask) -> LoadOutcome:
         ConnectionFailed: the server did not answer; nothing was sent.
     """
     around = _read_state(task)
-    if around.left:
-        task.on_note(_leftovers(task.name, around.left))
+    for note in _advice_on_leftovers(task.name, around.left, exists=around.table is not None):
+        task.on_note(note)
     _refuse_table(task, around)
     if around.table is not None and task.if_exists == "append":
         return _append(task, around.table, around)
@@ -100,10 +103,23 @@ def _read_state(task: LoadTask) -> _ServerState:
     return found
 
 
-def _leftovers(name: TableName, left: Sequence[TableName]) -> str:
-    """Return what to do about them; nothing is dropped here, because another load may be filling them."""
-    tables = ", ".join(each.sql for each in left)
-    return f"An interrupted load left tables beside {name}. If no other load is running: DROP TABLE {tables}"
+def _advice_on_leftovers(name: TableName, left: Leftovers, *, exists: bool) -> Iterator[str]:
+    """Yield what to do about them; nothing is dropped here, because another load may be using them."""
+    if left.unfinished:
+        tables = ", ".join(each.sql for each in left.unfinished)
+        yield (
+            f"An interrupted load left tables beside {name}. If no other load is running: DROP TABLE {tables}"
+        )
+    for old in left.replaced:
+        # Two loads can each have left one.
+        holds = f"{old} holds the rows of {name} from before a load replaced it."
+        if exists:
+            yield f"{holds} If they are no longer needed, and no other load is running: DROP TABLE {old.sql}"
+        else:
+            yield (
+                f"{holds} {name} itself does not exist, so this may be the only copy. To restore it: "
+                f"RENAME TABLE {old.sql} TO {name.sql}. If it is not needed: DROP TABLE {old.sql}"
+            )
 
 
 def _value(session: Any, sql: str) -> Any:
@@ -241,7 +257,7 @@ def _merge(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
 
 def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutcome:
     """Fill a temporary table, and rename it."""
-    side = replace(table, name=task.name.temporary(f"load_{secrets.token_hex(4)}"))
+    side = replace(table, name=task.name.temporary(f"{UNFINISHED}{secrets.token_hex(4)}"))
     writer, zone = _bound_writer(task, side, around)
     pieces = writer.pieces()
     task.on_create(create_statement(table))
@@ -258,7 +274,7 @@ def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutco
         raise
     if failure is not None:
         raise side_tables.load_failure(task, side.name, failure)
-    old = task.name.temporary(f"old_{secrets.token_hex(4)}") if around.table is not None else None
+    old = task.name.temporary(f"{REPLACED}{secrets.token_hex(4)}") if around.table is not None else None
     side_tables.rename(task, side.name, old)
     if old is not None and not side_tables.drop(task, old):
         task.on_note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")

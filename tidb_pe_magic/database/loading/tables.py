@@ -25,6 +25,9 @@ _SHORT, _LONGEST_KEY = 255, 768
 _TEXT, _MEDIUM = 65_535, 16_777_215
 # Characters of four bytes in a row of MySQL's or MariaDB's at most.
 _MOST_SHORT = 40
+# Between a table's name and the kind of a table beside it, which eight hexadecimal digits follow.
+_MARK = "__"
+UNFINISHED, REPLACED = "load_", "old_"
 
 
 def quote(name: str) -> str:
@@ -65,7 +68,7 @@ class TableName:
 
     def temporary(self, suffix: str) -> TableName:
         """Return the name of a temporary table in the same database."""
-        return TableName(f"{self.table[:40]}__{suffix}", self.database)
+        return TableName(f"{self.table[:40]}{_MARK}{suffix}", self.database)
 
     def __str__(self) -> str:
         """Return the name for display."""
@@ -197,16 +200,34 @@ def is_view(session: Any, name: TableName) -> bool:
         return any("VIEW" in _text(kind) for (kind,) in cursor.fetchall())
 
 
-def leftover_tables(session: Any, name: TableName) -> tuple[TableName, ...]:
-    """Return the tables beside this one that a load was filling when it ended, or is filling now."""
-    shape = re.compile(re.escape(name.temporary("load_").table) + "[0-9a-f]{8}", re.IGNORECASE)
+@dataclass(frozen=True, kw_only=True)
+class Leftovers:
+    """The tables beside a table that loads left when they ended, or that are in use now.
+
+    Attributes:
+        unfinished: tables that a load was filling.
+        replaced: tables that a load had replaced, with all their rows.
+    """
+
+    unfinished: tuple[TableName, ...] = ()
+    replaced: tuple[TableName, ...] = ()
+
+
+def leftover_tables(session: Any, name: TableName) -> Leftovers:
+    """Return the tables beside this one that loads left."""
     with contextlib.closing(session.cursor()) as cursor:
         cursor.execute(
-            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME LIKE %s",
-            (name.database, "%load%"),
+            "SELECT TABLE_NAME FROM information_schema.TABLES "
+            "WHERE TABLE_SCHEMA = %s AND (TABLE_NAME LIKE %s OR TABLE_NAME LIKE %s)",
+            (name.database, f"%{UNFINISHED}%", f"%{REPLACED}%"),
         )
         found = sorted(_text(table) for (table,) in cursor.fetchall())
-    return tuple(TableName(table, name.database) for table in found if shape.fullmatch(table))
+
+    def of(kind: str) -> tuple[TableName, ...]:
+        shape = re.compile(re.escape(name.temporary(kind).table) + "[0-9a-f]{8}", re.IGNORECASE)
+        return tuple(TableName(table, name.database) for table in found if shape.fullmatch(table))
+
+    return Leftovers(unfinished=of(UNFINISHED), replaced=of(REPLACED))
 
 
 def referencing_table(session: Any, name: TableName) -> str:
