@@ -50,6 +50,25 @@ def test_two_clusters_use_one_endpoint(shell: Shell, sandbox: Sandbox, tmp_path:
     assert len(sandbox.world.endpoints) == 1
 
 
+def test_the_next_cell_asks_where_a_connection_is_open(shell: Shell, sandbox: Sandbox) -> None:
+    """Each result about a connected endpoint suggests a SQL cell, and for another cluster `connect`."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT} --database nycflights13 --alias mine")
+    (endpoint_id,) = sandbox.world.endpoints
+    ask, connect = "Next: %%sql mine\n", f"Next: %tidb_pe connect --endpoint {endpoint_id}\n"
+    about_it = ("endpoints", "doctor", "wait", f"plan {PLACEMENT}", f"create {PLACEMENT}")
+    for command in about_it:
+        written = shell.must(f"%tidb_pe {command} --cluster demo").output
+        assert ask in written, written
+        assert "connect --" not in written, written
+        select = written.split(ask)[1].splitlines()[0].strip()
+        assert len(shell.must(f"%%sql mine\n{select}").value) == 5
+    assert connect in shell.must("%tidb_pe endpoints --cluster reporting").output
+    shell.must("%tidb_pe disconnect --alias mine")
+    for command in about_it:
+        written = shell.must(f"%tidb_pe {command} --cluster demo").output
+        assert "Next: %tidb_pe connect --" in written, written
+
+
 def test_the_rule_that_authorizes_the_endpoint(shell: Shell, sandbox: Sandbox) -> None:
     """The console's three values appear after create, as a command, and after a refused login."""
     created = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT} --verbose")

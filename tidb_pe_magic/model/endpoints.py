@@ -150,6 +150,8 @@ class VpcEndpoint(Result):
         request_id: request ID of the answer, if it was about this endpoint only.
         clusters: clusters of this TiDB Cloud account that it serves: all that share its service; None if
             they were not looked up.
+        alias: open connection of this kernel to the requested cluster over this endpoint; empty for none.
+        first_query: a SELECT for a cell of that connection; may be empty.
     """
 
     endpoint_id: str
@@ -171,6 +173,8 @@ class VpcEndpoint(Result):
     attributes: EndpointAttributes = field(default=EndpointAttributes(), repr=False, compare=False)
     request_id: str = field(default="", repr=False, compare=False)
     clusters: tuple[ServedCluster, ...] | None = field(default=None, repr=False, compare=False)
+    alias: str = field(default="", repr=False, compare=False, metadata={"plain": False})
+    first_query: str = field(default="", repr=False, compare=False, metadata={"plain": False})
 
     def authorization(self, *, cluster: str = "") -> Authorization:
         """Return the rule that allows this endpoint in the Authorized Networks of the named cluster."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tidb_pe_magic.advice import Advice, NextCommand
@@ -93,6 +93,7 @@ class Diagnosis(Result):
         causes: likely causes of the first failure, the most likely first.
         next_command: the next command.
         authorization: the rule that allows the endpoint, if the login was refused.
+        first_query: a SELECT for the next command, if that is a SQL cell.
     """
 
     host: str
@@ -101,6 +102,7 @@ class Diagnosis(Result):
     causes: tuple[str, ...] = ()
     next_command: NextCommand | None = None
     authorization: Authorization | None = None
+    first_query: str = field(default="", metadata={"plain": False})
 
     @property
     def failed(self) -> Stage | None:

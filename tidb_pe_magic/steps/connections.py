@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import Connection, Connections, TlsMode
@@ -9,7 +10,7 @@ from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import ConnectionsRequest
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
 
@@ -22,6 +23,26 @@ def connections(context: Context, request: ConnectionsRequest, on_event: EventHo
         broken=broken,
         directory=str(saved_connections.directory(context.environ)),
     )
+
+
+def open_aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None) -> list[str]:
+    """Return the open connections to the cluster, over this endpoint or over any."""
+    return [
+        connection.alias
+        for connection in tuple(context.connections.values())
+        if connection.cluster.cluster_id == cluster.cluster_id
+        and endpoint_id in {None, connection.endpoint_id}
+        and is_registered(connection)
+    ]
+
+
+def with_open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with this kernel's open connection to the cluster over it, if any."""
+    aliases = open_aliases(context, cluster, endpoint.endpoint_id)
+    if not aliases:
+        return endpoint
+    first_query = context.connections[aliases[-1]].first_query
+    return replace(endpoint, alias=aliases[-1], first_query=first_query)
 
 
 def is_registered(connection: Connection) -> bool:

@@ -19,6 +19,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
 from tidb_pe_magic.steps.background_imports import load_in_background
+from tidb_pe_magic.steps.connections import with_open_connection
 from tidb_pe_magic.steps.endpoints import unlisted_endpoint, with_details
 from tidb_pe_magic.steps.plan import (
     adoption,
@@ -74,6 +75,7 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
     refuse_stops(planned, force=request.force)
     load_in_background(context)
     created = execute_plan(context, planned, request)
+    created = replace(created, endpoint=with_open_connection(context, planned.cluster, created.endpoint))
     if created.adopted:  # nothing was created, so findings would be useless
         return created
     return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))

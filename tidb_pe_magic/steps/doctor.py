@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Advice, NextCommand, Suggestion
+from tidb_pe_magic.advice import SQL, Advice, NextCommand, Suggestion
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import Secret
@@ -23,6 +23,7 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
     Whereabouts,
 )
+from tidb_pe_magic.steps import connections
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.preflight.facts import DeniedLookup, denial_of
@@ -64,10 +65,23 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     subject = _subject(context, request, known)
     diagnosis = doctor.examine(subject, timeout=_remaining(context, started + _ALL))
     failed = diagnosis.failed
-    if known.endpoint is None or failed is None or failed.name != "login":
+    if failed is None:
+        return _with_open_connection(context, diagnosis, subject)
+    if known.endpoint is None or failed.name != "login":
         return diagnosis
     cluster = known.cluster.display_name if known.cluster else ""
     return replace(diagnosis, authorization=known.endpoint.authorization(cluster=cluster))
+
+
+def _with_open_connection(context: Context, diagnosis: Diagnosis, subject: Subject) -> Diagnosis:
+    """Return the diagnosis with a cell as the next command if this kernel is connected to the same server."""
+    target = subject.target
+    for connection in reversed(tuple(context.connections.values())):
+        there = connection.host, connection.port, connection.user
+        if there == (target.host, target.port, target.user) and connections.is_registered(connection):
+            following = Suggestion(SQL, connection.alias)
+            return replace(diagnosis, next_command=following, first_query=connection.first_query)
+    return diagnosis
 
 
 def with_diagnosis(  # noqa: PLR0913 - the attempt, and the remaining time

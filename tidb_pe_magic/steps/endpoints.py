@@ -14,6 +14,7 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
 )
 from tidb_pe_magic.steps.clusters import named_cluster, service_of
+from tidb_pe_magic.steps.connections import with_open_connection
 from tidb_pe_magic.steps.preflight.facts import DeniedLookup, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.served_clusters import known_clusters
 
@@ -44,6 +45,8 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     every = (*shown, *found[_MOST_DETAILED:])
     clusters = {name: known_clusters(context, name) for name in {each.service_name for each in every}}
     items = tuple(replace(each, clusters=clusters[each.service_name]) for each in every)
+    if noted is not None:
+        items = tuple(with_open_connection(context, noted, each) for each in items)
     return Endpoints(cluster=noted, region_id=region_id, items=items)
 
 

@@ -22,6 +22,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import new_token
 from tidb_pe_magic.steps import placement
 from tidb_pe_magic.steps.clusters import service_of
+from tidb_pe_magic.steps.connections import with_open_connection
 from tidb_pe_magic.steps.endpoints import with_details
 from tidb_pe_magic.steps.networks import vpc_with_id
 from tidb_pe_magic.steps.preflight import survey
@@ -104,6 +105,8 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
             security_group_ids=groups,
             name=request.name or _default_name(cluster),
         )
+    if planned.existing is not None:
+        planned = replace(planned, existing=with_open_connection(context, cluster, planned.existing))
     planned = with_clusters(
         replace(planned, emulated=context.emulated, here=bool(networks and networks.is_here(vpc))), clusters
     )

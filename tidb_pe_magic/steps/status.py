@@ -84,7 +84,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     cluster = check("cluster", lambda: _cluster_state(context, request))
     if cluster is None:
         return finish(_without_key(context) if known else Suggestion("clusters"))
-    aliases = _aliases(context, cluster)
+    aliases = connections.open_aliases(context, cluster)
     check("verify", lambda: _service_state(context, cluster))
     if steps[-1].done is False:
         return finish(Suggestion("verify"))
@@ -96,7 +96,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     steps.append(StepStatus(step="wait", done=endpoint.ready, detail=states))
     if not endpoint.ready:
         return finish(for_endpoint("wait", request.endpoint))
-    aliases = _aliases(context, cluster, endpoint.endpoint_id)
+    aliases = connections.open_aliases(context, cluster, endpoint.endpoint_id)
     if not aliases:
         steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
         return finish(for_endpoint("connect", request.endpoint))
@@ -136,17 +136,6 @@ def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> Suggestion:
     if not denied:
         return Suggestion("networks")  # which lists the options for `create`
     return Suggestion("sql", aliases[-1]) if aliases else Suggestion("permissions")
-
-
-def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None) -> list[str]:
-    """Return the open connections to the cluster, over this endpoint or over any."""
-    return [
-        connection.alias
-        for connection in tuple(context.connections.values())
-        if connection.cluster.cluster_id == cluster.cluster_id
-        and endpoint_id in {None, connection.endpoint_id}
-        and connections.is_registered(connection)
-    ]
 
 
 def _cluster_state(context: Context, request: StatusRequest) -> tuple[Cluster, str]:

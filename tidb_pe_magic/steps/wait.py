@@ -10,6 +10,7 @@ from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runtime.waiter import is_connected
 from tidb_pe_magic.steps.background_imports import load_in_background
 from tidb_pe_magic.steps.clusters import eligible_cluster
+from tidb_pe_magic.steps.connections import with_open_connection
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, current_state, for_endpoint, with_details
 from tidb_pe_magic.steps.served_clusters import with_clusters
 
@@ -35,7 +36,8 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
     cluster = eligible_cluster(context, request.cluster)
     endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     command = for_endpoint("wait", request.endpoint)
-    return wait_for(context, endpoint, request.timeout, on_event, command=command)
+    ready = wait_for(context, endpoint, request.timeout, on_event, command=command)
+    return with_open_connection(context, cluster, ready)
 
 
 def wait_for(  # noqa: PLR0913 - the differences between waits

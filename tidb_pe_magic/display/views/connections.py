@@ -178,6 +178,7 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         else (),
         notes=tuple(notes),
         next_command=diagnosis.next_command,
+        next_body=diagnosis.first_query,
         details=(
             View(title="", tables=(_stages(diagnosis),)),
             *((replace(view_of(rule), next_command=None),) if rule else ()),

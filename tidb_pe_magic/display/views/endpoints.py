@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.advice import Suggestion, as_advice
+from tidb_pe_magic.advice import SQL, Suggestion, as_advice
 from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import (
     for_endpoint,
@@ -62,9 +62,8 @@ def _plan(plan: model.EndpointPlan) -> View:
                 "no additional cost",
             ),
             notes=notes,
-            next_command=Suggestion("plan")
-            if plan.stops
-            else for_endpoint("connect" if existing.ready else "wait", existing),
+            next_command=Suggestion("plan") if plan.stops else _summary(existing)[2],
+            next_body="" if plan.stops else _first_query(existing),
             details=details,
         )
     asked = ["--vpc", plan.vpc.vpc_id] if plan.vpc.vpc_id else []
@@ -242,6 +241,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         else (),
         notes=tuple(notes),
         next_command=command,
+        next_body=_first_query(endpoint),
         details=(
             View(
                 title="",
@@ -266,12 +266,18 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
 def _summary(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
     """Return an endpoint's title, mark and next command, derived from its state."""
     if endpoint.ready:
-        return "Endpoint ready: Active and Connected", "ok", for_endpoint("connect", endpoint)
+        following = Suggestion(SQL, endpoint.alias) if endpoint.alias else for_endpoint("connect", endpoint)
+        return "Endpoint ready: Active and Connected", "ok", following
     if endpoint.endpoint_status == model.EndpointStatus.DELETING:
         return "Endpoint is being deleted", "warn", Suggestion("endpoints")
     if awaits_owner(endpoint):
         return "Endpoint not accepted yet", "warn", for_endpoint("wait", endpoint)
     return "Endpoint not ready yet", "busy", for_endpoint("wait", endpoint)
+
+
+def _first_query(endpoint: model.VpcEndpoint) -> str:
+    """Return the SELECT below the next command if that is a SQL cell."""
+    return endpoint.first_query if endpoint.ready else ""
 
 
 def _both_states(endpoint: model.VpcEndpoint) -> str:
@@ -325,6 +331,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         tables=(Table(caption="", header=header, rows=rows),),
         notes=missing_permission_notes(missing),
         next_command=_summary(endpoints.items[0])[2] if cluster and len(rows) == 1 else None,
+        next_body=_first_query(endpoints.items[0]) if len(rows) == 1 else "",
         details=(
             View(
                 title="",
