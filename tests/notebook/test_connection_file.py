@@ -47,7 +47,10 @@ def test_cells_write_and_open_a_file(
     assert shell.must("%%sql mine\nSELECT 1 AS n").value["n"].tolist() == [1]
     refused = shell.run("%tidb_pe connect tidb.json")
     assert isinstance(refused.error, InvalidRequest)
-    assert "or @ and the path of a .json file" in refused.output
+    assert "must be @NAME or @FILE.json" in refused.output
+    cluster = shell.run("%tidb_pe connect demo").output
+    assert "a cluster goes after --cluster.\nTry: %tidb_pe connect --cluster CLUSTER\n" in cluster
+    assert "demo" not in cluster, "the word may be a password"
 
 
 def test_files_beside_the_notebook_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox)
         ("create --vpc nonsense", "--vpc"),
         ("delete ep-1 --yes=now", "takes no value"),
         ("connect --password hunter2", "this flag does not exist"),
-        ("connect hunter2", "@NAME: must be @ and the name of a saved connection"),
+        ("connect hunter2", "@NAME: must be @NAME or @FILE.json; a cluster goes after"),
         ("connect --tls hunter2", "must be one of auto, off, verify-ca, verify-identity"),
         ("wait --timeout soon", "--timeout"),
         ("sandbox", "start|stop|status"),

@@ -47,6 +47,7 @@ class Option:
         choices: every valid text, if there are few; help lists them.
         taken: Python values of these types are valid without conversion.
         listed_by: operation that lists the valid values; empty if there is none.
+        instead: commands for what else a person may have meant by an invalid value, the best one first.
     """
 
     help: str
@@ -59,6 +60,7 @@ class Option:
     choices: tuple[str, ...] = ()
     taken: tuple[type, ...] = ()
     listed_by: str = ""
+    instead: tuple[Suggestion, ...] = ()
 
 
 def option(  # noqa: PLR0913 - each is one property of the option
@@ -74,6 +76,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     choices: Iterable[str] = (),
     taken: tuple[type, ...] = (),
     listed_by: str = "",
+    instead: tuple[Suggestion, ...] = (),
 ) -> Any:
     """Declare a request's field; a field whose default is `...` is required.
 
@@ -92,6 +95,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
         choices=texts,
         taken=taken,
         listed_by=listed_by,
+        instead=instead,
     )
     if default is ...:
         return dataclasses.field(metadata={"option": described})
@@ -160,7 +164,8 @@ class Request:
                 raise ValueError(_HALF)  # noqa: TRY301 - as `parse` does
             return described.parse(text)
         except ValueError as error:
-            commands = (Suggestion(described.listed_by),) if described.listed_by else ()
+            listed = (Suggestion(described.listed_by),) if described.listed_by else ()
+            commands = (*described.instead, *listed)
             raise InvalidRequest(cls.label(name), f"{error}.", advice=Advice("", *commands)) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.commands.fields import Request, non_empty, option, seconds, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import (
@@ -144,7 +145,7 @@ class ConnectRequest(Login, EndpointStep):
         "other options override the saved values",
         metavar="@NAME",
         parse=saved_name,
-        listed_by="connections",
+        instead=(Suggestion("connect", "--cluster", "CLUSTER"),),
         write="@{}".format,
         positional=True,
     )

@@ -180,7 +180,7 @@ def saved_name(text: str) -> str:
     """
     if name := _profile(text):
         return name
-    msg = "must be @ and the name of a saved connection, or @ and the path of a .json file"
+    msg = "must be @NAME or @FILE.json; a cluster goes after --cluster"
     raise ValueError(msg)
 
 
