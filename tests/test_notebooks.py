@@ -31,14 +31,6 @@ FORM = "05_form.ipynb"
 LISTED = (QUICKSTART, TUTORIAL, EXPLORE, TROUBLESHOOT, FORM)
 FLIGHTS = 2000
 ACCOUNTS = ("TIDB", "ALIBABA_CLOUD_")
-JAKARTA = {
-    "cluster": "jakarta",
-    "vpc": "vpc-k1ajakarta4h8n2v",
-    "security_group": "sg-k1ajakarta",
-    "zones": "ap-southeast-5a=vsw-k1aa1,ap-southeast-5b",
-    "alias": "analytics",
-    "table": "airlines",
-}
 # Words that readers stumble over.
 ODD = re.compile(r"\b(made|told|noted|kept|go on|besides?|all the same|whoever|is no)\b", re.IGNORECASE)
 
@@ -194,19 +186,6 @@ def test_one_endpoint_serves_the_notebooks(execute: Callable[..., NotebookNode],
     explored = execute(read(EXPLORE))
     assert plots(explored) == 2
     assert "late_percent" in text(explored, "read")
-
-
-def test_cleans_up_what_it_created(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
-    """Another region needs only papermill's parameters, and `clean_up="shared"` deletes the endpoint."""
-    executed = execute(with_parameters(TUTORIAL, clean_up="shared", **JAKARTA))
-    asked = sandbox.requests.of("CreateVpcEndpoint", status=200)[-1].params
-    assert [asked[f"Zone.{n}.ZoneId"] for n in (1, 2)] == ["ap-southeast-5a", "ap-southeast-5b"]
-    assert [asked[f"Zone.{n}.VSwitchId"] for n in (1, 2)] == ["vsw-k1aa1", "vsw-k1ab1"]
-    assert "analytics" in text(executed, "connect")
-    assert "airlines" not in text(executed, "head")
-    assert "Endeavor Air Inc." in text(executed, "head")
-    assert "ep-" in text(executed, "clean-up")
-    assert sandbox.world.endpoints == {}
 
 
 def test_each_failure_is_explained(execute: Callable[..., NotebookNode]) -> None:

@@ -1,4 +1,7 @@
-"""The pytest plugin in a separate project, loaded by the entry point of the installed package."""
+"""The pytest plugin in a separate project, loaded by the entry point of the installed package.
+
+Separate processes run the page's example and what depends on the modules that are loaded.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
         patch.setenv("TIDBCLOUD_PROFILE", "real")
         patch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "real")
         patch.delenv("TIDBCLOUD_PRIVATE_KEY", raising=False)
-        pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=6)
+        pytester.runpytest_inprocess(*STRICT).assert_outcomes(passed=6)
 
 
 def test_a_failure_shows_the_requests_and_no_secret(pytester: pytest.Pytester) -> None:
@@ -128,7 +131,7 @@ def test_a_failure_shows_the_requests_and_no_secret(pytester: pytest.Pytester) -
             raise AssertionError("no sandbox")
         """
     )
-    result = pytester.runpytest_subprocess(*STRICT, "--showlocals", "-vv")
+    result = pytester.runpytest_inprocess(*STRICT, "--showlocals", "-vv")
     result.assert_outcomes(passed=1, failed=3)
     result.stdout.fnmatch_lines(
         [
@@ -168,7 +171,7 @@ def test_an_impossible_marker_fails_in_one_line(pytester: pytest.Pytester, *, ex
             for number, marker in enumerate(cases)
         )
     )
-    result = pytester.runpytest_subprocess(*STRICT)
+    result = (pytester.runpytest_inprocess if extra else pytester.runpytest_subprocess)(*STRICT)
     expected = [f"tidb_pe_sandbox: {line}" for line in cases.values() if line is not None]
     result.assert_outcomes(passed=len(cases) - len(expected), errors=len(expected))
     result.stdout.fnmatch_lines(expected)
