@@ -64,6 +64,7 @@ def raw(database: FlightsDatabase) -> Iterator[Any]:
         database="nycflights13",
         autocommit=True,
         read_timeout=30,
+        ssl_disabled=True,
     )
     yield connection
     if connection.open:

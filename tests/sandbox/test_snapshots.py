@@ -49,7 +49,13 @@ def login(clock: Clock) -> Iterator[Callable[[], Any]]:
 
         def open_one() -> Callable[..., Any]:
             connection = pymysql.connect(
-                host=host, port=port, user=USER, password=PASSWORD, database="test", autocommit=True
+                host=host,
+                port=port,
+                user=USER,
+                password=PASSWORD,
+                database="test",
+                autocommit=True,
+                ssl_disabled=True,
             )
             stack.callback(connection.close)
 
