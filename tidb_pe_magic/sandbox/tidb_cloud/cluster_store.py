@@ -118,8 +118,9 @@ class ClusterStore:
     def add(self, cluster: Cluster) -> None:
         """Add a cluster with its root user; replace a cluster of the same ID and its users."""
         with self._lock:
+            if cluster.cluster_id in self._clusters:
+                self._remove_users(cluster.cluster_id)
             self._clusters[cluster.cluster_id] = cluster
-            self._remove_users(cluster.cluster_id)
             root = SqlUser(f"{cluster.name_prefix}root", cluster.cluster_id, self.root_password)
             self._users[_key(root)] = root
 
