@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Collecting imports all of the tests and what they use, of which nothing is garbage.
+gc.disable()
+
 # A shared machine can be slow.
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("untimed")
+
+
+_NEW_OBJECTS = 20_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +51,9 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    # Many tests build sandboxes and parse SQL, and make many objects that no cycle holds.
+    gc.set_threshold(_NEW_OBJECTS)
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
