@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from tidb_pe_magic import Runbook
 from tidb_pe_magic.commands.requests import SandboxRequest
-from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+from tidb_pe_magic.notebook.sandbox_command import SandboxCommand
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

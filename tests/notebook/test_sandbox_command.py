@@ -11,7 +11,7 @@ from tidb_pe_magic import MissingDependency, Runbook, TidbPeError
 from tidb_pe_magic.commands.parse import Command, parse
 from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.commands.table import Skin
-from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+from tidb_pe_magic.notebook.sandbox_command import SandboxCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -103,7 +103,7 @@ def test_the_guard_finds_undeclared_imports(path: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["notebook/sandbox_process.py", "sandbox/__main__.py", "sandbox/pytest_plugin.py"]
+    "module", ["notebook/sandbox_command.py", "sandbox/__main__.py", "sandbox/pytest_plugin.py"]
 )
 def test_the_sandboxs_packages_are_those_of_its_extra(module: str) -> None:
     """The sandbox's install command names each package of the extra, and works with any index."""

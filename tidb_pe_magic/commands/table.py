@@ -248,7 +248,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="sql-user",
             request=sql.SqlUserRequest,
-            target=_STEPS + "sql_users:sql_user",
+            target=_STEPS + "sql_user:sql_user",
             group=Group.CONNECTIONS,
             summary="Create, list or delete SQL users, or rotate a password, which is stored and never shown",
             tutorial="",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tidb_pe_magic.notebook.magics import Commands
-    from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+    from tidb_pe_magic.notebook.sandbox_command import SandboxCommand
     from tidb_pe_magic.runbook import Runbook
     from tidb_pe_magic.runtime.known_names import KnownNames
 

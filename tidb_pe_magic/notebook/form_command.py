@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.notebook.forms import Form
     from tidb_pe_magic.notebook.forms.choose_cluster import StartSandbox
-    from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+    from tidb_pe_magic.notebook.sandbox_command import SandboxCommand
     from tidb_pe_magic.runbook import Runbook
 
 

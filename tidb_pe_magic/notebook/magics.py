@@ -29,7 +29,7 @@ from tidb_pe_magic.notebook.cell_events import CellEvents
 from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.frames import frame_or_path
 from tidb_pe_magic.notebook.progress import Progress
-from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+from tidb_pe_magic.notebook.sandbox_command import SandboxCommand
 from tidb_pe_magic.runbook import Runbook
 from tidb_pe_magic.runtime.context import usual_frames
 

@@ -30,7 +30,7 @@ from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.login import open_awake
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_cells import SqlCells
-from tidb_pe_magic.steps.sql_users import login_name, password_name
+from tidb_pe_magic.steps.sql_user import login_name, password_name
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

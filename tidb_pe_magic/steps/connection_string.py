@@ -15,7 +15,7 @@ from tidb_pe_magic.model import ClientProgram, ConnectionString, SavedConnection
 from tidb_pe_magic.steps import connections, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
-from tidb_pe_magic.steps.sql_users import login_name
+from tidb_pe_magic.steps.sql_user import login_name
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import ConnectionStringRequest

@@ -27,7 +27,7 @@ from tidb_pe_magic.steps import connections
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.preflight.facts import DeniedLookup, denial_of
-from tidb_pe_magic.steps.sql_users import login_name, password_name
+from tidb_pe_magic.steps.sql_user import login_name, password_name
 from tidb_pe_magic.threads import within
 
 if TYPE_CHECKING:
