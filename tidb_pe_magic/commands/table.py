@@ -147,7 +147,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="verify",
             request=cloud.VerifyRequest,
-            target=_STEPS + "clusters:verify",
+            target=_STEPS + "verify:verify",
             group=Group.STEPS,
             summary="Verify that this account can reach the endpoint service",
             tutorial="2.5-2.6",

@@ -1,4 +1,4 @@
-"""The steps `clusters`, `cluster` and `verify`: choose a cluster, and look up its endpoint service."""
+"""The steps `clusters` and `cluster`: list the clusters, and choose one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tidb_pe_magic.model import (
     Cluster,
     Clusters,
     EndpointService,
-    VerifiedService,
 )
 from tidb_pe_magic.runtime.context import CLUSTER
 
@@ -39,15 +38,6 @@ def cluster(context: Context, request: requests.ClusterRequest, on_event: EventH
         NotEligible: a restriction of the tutorial applies to it.
     """
     return eligible_cluster(context, request.cluster, field="NAME_OR_ID")
-
-
-def verify(context: Context, request: requests.VerifyRequest, on_event: EventHook) -> VerifiedService:  # noqa: ARG001
-    """Look up the endpoint service as the endpoint's owner.
-
-    Raises:
-        NotFound: it is not visible to this account.
-    """
-    return visible_service(context, eligible_cluster(context, request.cluster))
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
@@ -128,29 +118,6 @@ def service_of(cluster: Cluster) -> EndpointService:
             "service", f"cluster {cluster.display_name} has no private endpoint service on Alibaba Cloud."
         )
     return cluster.service
-
-
-def visible_service(context: Context, cluster: Cluster) -> VerifiedService:
-    """Return the service as the endpoint's owner sees it.
-
-    Raises:
-        NotFound: it is not visible to this account.
-    """
-    service = service_of(cluster)
-    verified = context.alibaba(cluster.region_id).service(service.service_name)
-    if verified is None:
-        raise errors.NotFound(
-            f"{service.service_name} was not found in {cluster.region_id}. Possible reasons: (1) the "
-            "Alibaba Cloud account is not on the service's allow-list; (2) the endpoint's region is not the "
-            "service's; (3) the service was deleted.",
-            operation="ListVpcEndpointServicesByEndUser",
-            advice=Advice(
-                "Check the cluster and the account of the access key, then ask TiDB Cloud support to allow "
-                "the account.",
-                Suggestion("whoami"),
-            ),
-        )
-    return verified
 
 
 def _by_id(context: Context, cluster_id: str) -> Cluster | None:

@@ -14,10 +14,11 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
 )
 from tidb_pe_magic.steps import connections, saved_connections
-from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
+from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import denial_of
 from tidb_pe_magic.steps.served_clusters import with_clusters
+from tidb_pe_magic.steps.verify import visible_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
