@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 _NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
 
 
-def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001, C901 - one branch per step
+def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001
     """Look up each step's state in the clouds; the first unfinished step determines the next command.
 
     A step whose look-up is denied counts as unknown, and the following steps are still looked up.
@@ -44,65 +44,80 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         InvalidRequest: no cluster has this name or ID, or several endpoints exist and the request selects
             none.
     """
-    steps: list[StepStatus] = []
-    known: list[str] = []
-
-    def check(step: str, look: Callable[[], tuple[_T, str]]) -> _T | None:
-        try:
-            found, detail = look()
-        except _NOT_DONE as error:
-            steps.append(StepStatus(step=step, done=False, detail=error.message))
-            return None
-        except errors.MissingCredentials as error:
-            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {error.what}"))
-            known.extend(_local_facts(context))
-            return None
-        except errors.PermissionDenied as error:
-            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {denial_of(error)}"))
-            return None
-        steps.append(StepStatus(step=step, done=True, detail=detail))
-        return found
-
-    def finish(next_command: Suggestion, *aliases: str) -> RunbookStatus:
-        done = {step.step for step in steps}
-        steps.extend(
-            StepStatus(step=step, done=None, detail=NOT_REACHED)
-            for step in ("cluster", "verify", "create", "wait", "connect")
-            if step not in done
-        )
-        ask = next_command.operation == SQL
-        return RunbookStatus(
-            steps=tuple(steps),
-            next_command=next_command,
-            cluster=cluster,
-            endpoint=endpoint,
-            aliases=aliases,
-            known=tuple(known),
-            first_query=context.connections[aliases[-1]].first_query if ask else "",
-        )
-
-    endpoint: VpcEndpoint | None = None
-    cluster = check("cluster", lambda: _cluster_state(context, request))
+    found = _Steps(context)
+    cluster = found.cluster = found.look_up("cluster", lambda: _cluster_state(context, request))
     if cluster is None:
-        return finish(_without_key(context) if known else Suggestion("clusters"))
+        return found.finish(_without_key(context) if found.known else Suggestion("clusters"))
     aliases = connections.open_aliases(context, cluster)
-    check("verify", lambda: _service_state(context, cluster))
-    if steps[-1].done is False:
-        return finish(Suggestion("verify"))
-    endpoint = check("create", lambda: _endpoint_state(context, cluster, request))
+    found.look_up("verify", lambda: _service_state(context, cluster))
+    if found.last.done is False:
+        return found.finish(Suggestion("verify"))
+    endpoint = found.endpoint = found.look_up("create", lambda: _endpoint_state(context, cluster, request))
     if endpoint is None:
-        denied = steps[-1].done is None
-        return finish(_without_endpoint(aliases, denied=denied), *aliases)
+        return found.finish(_without_endpoint(aliases, denied=found.last.done is None), *aliases)
     states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
-    steps.append(StepStatus(step="wait", done=endpoint.ready, detail=states))
+    found.add("wait", states, done=endpoint.ready)
     if not endpoint.ready:
-        return finish(for_endpoint("wait", request.endpoint))
+        return found.finish(for_endpoint("wait", request.endpoint))
     aliases = connections.open_aliases(context, cluster, endpoint.endpoint_id)
     if not aliases:
-        steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
-        return finish(for_endpoint("connect", request.endpoint))
-    steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
-    return finish(Suggestion("sql", aliases[-1]), *aliases)
+        found.add("connect", "no connection in this kernel", done=False)
+        return found.finish(for_endpoint("connect", request.endpoint))
+    found.add("connect", "as " + ", ".join(aliases), done=True)
+    return found.finish(Suggestion("sql", aliases[-1]), *aliases)
+
+
+class _Steps:
+    """The steps that were looked up so far."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._steps: list[StepStatus] = []
+        self.known: list[str] = []
+        self.cluster: Cluster | None = None
+        self.endpoint: VpcEndpoint | None = None
+
+    @property
+    def last(self) -> StepStatus:
+        return self._steps[-1]
+
+    def add(self, step: str, detail: str, *, done: bool | None) -> None:
+        """Add a step's state; None for an unknown one."""
+        self._steps.append(StepStatus(step=step, done=done, detail=detail))
+
+    def look_up(self, step: str, call: Callable[[], tuple[_T, str]]) -> _T | None:
+        """Add a step's state; return what the call has found, None if the step is not done or unknown."""
+        try:
+            found, detail = call()
+        except _NOT_DONE as error:
+            self.add(step, error.message, done=False)
+            return None
+        except errors.MissingCredentials as error:
+            self.add(step, f"cannot tell: {error.what}", done=None)
+            self.known.extend(_local_facts(self._context))
+            return None
+        except errors.PermissionDenied as error:
+            self.add(step, f"cannot tell: {denial_of(error)}", done=None)
+            return None
+        self.add(step, detail, done=True)
+        return found
+
+    def finish(self, next_command: Suggestion, *aliases: str) -> RunbookStatus:
+        """Return the result, with the steps that were not reached."""
+        done = {step.step for step in self._steps}
+        for step in ("cluster", "verify", "create", "wait", "connect"):
+            if step not in done:
+                self.add(step, NOT_REACHED, done=None)
+        ask = next_command.operation == SQL
+        return RunbookStatus(
+            steps=tuple(self._steps),
+            next_command=next_command,
+            cluster=self.cluster,
+            endpoint=self.endpoint,
+            aliases=aliases,
+            known=tuple(self.known),
+            first_query=self._context.connections[aliases[-1]].first_query if ask else "",
+        )
 
 
 def _without_key(context: Context) -> Suggestion:
