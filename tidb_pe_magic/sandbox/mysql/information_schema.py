@@ -95,6 +95,11 @@ class SystemTable:
         return f"CREATE VIEW {HIDDEN_SCHEMA}.{name} AS SELECT {listed} FROM {self.rows};\n"  # noqa: S608 - of constants
 
 
+_TABLE_KEY = (
+    ("TABLE_CATALOG", _CATALOG_TYPE, "'def'"),
+    ("TABLE_SCHEMA", _NAME_TYPE, "schema_name"),
+    ("TABLE_NAME", _NAME_TYPE, "table_name"),
+)
 _SCHEMATA = SystemTable(
     f"""(SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND database_name = 'memory' AND {_OWN}
     UNION ALL SELECT '{NAME}')""",  # noqa: S608 - of constants
@@ -120,9 +125,7 @@ _TABLES = SystemTable(
     UNION ALL SELECT '{NAME}', upper(view_name), 'SYSTEM VIEW', 0, 0, 0, '', view_oid, NULL
     FROM duckdb_views() WHERE schema_name = '{HIDDEN_SCHEMA}' AND view_name NOT LIKE 'base %')""",  # noqa: S608 - of constants
     (
-        ("TABLE_CATALOG", _CATALOG_TYPE, "'def'"),
-        ("TABLE_SCHEMA", _NAME_TYPE, "schema_name"),
-        ("TABLE_NAME", _NAME_TYPE, "table_name"),
+        *_TABLE_KEY,
         ("TABLE_TYPE", _NAME_TYPE, "kind"),
         ("ENGINE", _NAME_TYPE, f"CASE WHEN {_BASE} THEN 'InnoDB' END"),
         ("VERSION", _COUNT, "CASE WHEN kind <> 'VIEW' THEN CAST(10 AS BIGINT) END"),
@@ -159,9 +162,7 @@ _KEYED = f'{HIDDEN_SCHEMA}."base key columns"'
 _STATISTICS = SystemTable(
     f"{_KEYED} k JOIN duckdb_columns() c USING (schema_name, table_name, column_name)",
     (
-        ("TABLE_CATALOG", _CATALOG_TYPE, "'def'"),
-        ("TABLE_SCHEMA", _NAME_TYPE, "schema_name"),
-        ("TABLE_NAME", _NAME_TYPE, "table_name"),
+        *_TABLE_KEY,
         ("NON_UNIQUE", "varchar(1)", "CASE WHEN is_unique THEN '0' ELSE '1' END"),
         ("INDEX_SCHEMA", _NAME_TYPE, "schema_name"),
         ("INDEX_NAME", _NAME_TYPE, "key_name"),
@@ -223,9 +224,7 @@ _KEY_COLUMN_USAGE = SystemTable(
         ("CONSTRAINT_CATALOG", _CATALOG_TYPE, "'def'"),
         ("CONSTRAINT_SCHEMA", _NAME_TYPE, "schema_name"),
         ("CONSTRAINT_NAME", "varchar(256)", "key_name"),
-        ("TABLE_CATALOG", _CATALOG_TYPE, "'def'"),
-        ("TABLE_SCHEMA", _NAME_TYPE, "schema_name"),
-        ("TABLE_NAME", _NAME_TYPE, "table_name"),
+        *_TABLE_KEY,
         ("COLUMN_NAME", _NAME_TYPE, "column_name"),
         ("ORDINAL_POSITION", "bigint(10)", "place"),
         (
@@ -292,9 +291,7 @@ _COLUMNS = SystemTable(
     UNION ALL SELECT '{NAME}', table_name, column_name, CAST(place AS BIGINT), NULL, true, kind, '', '', ''
     FROM {HIDDEN_SCHEMA}."base system columns")""",  # noqa: S608 - of constants
     (
-        ("TABLE_CATALOG", _CATALOG_TYPE, "'def'"),
-        ("TABLE_SCHEMA", _NAME_TYPE, "schema_name"),
-        ("TABLE_NAME", _NAME_TYPE, "table_name"),
+        *_TABLE_KEY,
         ("COLUMN_NAME", _NAME_TYPE, "column_name"),
         ("ORDINAL_POSITION", "bigint(64)", "place"),
         ("COLUMN_DEFAULT", "text", "value"),
