@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy.exc
 
+from tidb_pe_magic.database.schema.identifiers import quote
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
@@ -34,7 +36,7 @@ def first_query(engine: Engine, database: str) -> str:
 def _first_query(connection: Connection, database: str) -> str:
     databases = [database] if database else _databases(connection)
     for name in databases[:_MOST_DATABASES]:
-        quoted = _quote(name)
+        quoted = quote(name)
         table = connection.exec_driver_sql(f"SHOW TABLES FROM {quoted.replace('%', '%%')}").scalar()
         if table:
             place = _short(str(table)) if database else f"{_short(name)}.{_short(str(table))}"
@@ -48,8 +50,4 @@ def _databases(connection: Connection) -> list[str]:
 
 
 def _short(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else _quote(name)
-
-
-def _quote(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return name if _PLAIN.fullmatch(name) else quote(name)

@@ -86,7 +86,8 @@ def as_html(view: View, *, verbose: bool = False) -> str:
     return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{body}</div>'
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return the text for HTML, on one line, with invisible characters made visible."""
     return html.escape(one_line(text))
 
 
@@ -138,7 +139,7 @@ def _rich(cell: Cell) -> str:
 def _html(view: View, *, verbose: bool) -> Iterator[str]:
     if view.title:
         ident = f" {_list_item(view.ident, 'code', last=True)}" if view.ident else ""
-        badge = f"<span{_S['badge']}>{_escape(view.badge)}</span>" if view.badge else ""
+        badge = f"<span{_S['badge']}>{escape(view.badge)}</span>" if view.badge else ""
         yield f"<div>{_sign(view.kind)}<strong>{_keep_together(str(view.title))}</strong>{ident}{badge}</div>"
     if view.brief:
         yield f"<div>{SEPARATOR.join(map(_rich, view.brief))}</div>"
@@ -190,8 +191,8 @@ def _pictures(view: View) -> Iterator[str]:
 
 def _html_table(caption: str, title: str, rows: str) -> str:
     """Return a table; without a caption, the view's title is its label for screen readers."""
-    label = f' aria-label="{_escape(title)}"' if not caption else ""
-    head = f"<caption{_S['caption']}>{_escape(caption)}</caption>" if caption else ""
+    label = f' aria-label="{escape(title)}"' if not caption else ""
+    head = f"<caption{_S['caption']}>{escape(caption)}</caption>" if caption else ""
     return f"<div{_S['scroll']}><table{_S['table']}{label}>{head}{rows}</table></div>"
 
 
@@ -201,4 +202,4 @@ def _html_row(head: str, cells: Iterable[Cell]) -> str:
 
 
 def _head(scope: str, style: str, name: str) -> str:
-    return f'<th scope="{scope}"{_S[style]}>{_escape(name)}</th>'
+    return f'<th scope="{scope}"{_S[style]}>{escape(name)}</th>'

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import refuse
 from tidb_pe_magic.database.loading.literals import LiteralForm
-from tidb_pe_magic.database.loading.tables import quote
+from tidb_pe_magic.database.schema.identifiers import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

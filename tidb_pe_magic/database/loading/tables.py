@@ -12,6 +12,7 @@ import pymysql.err
 from pymysql.constants import ER
 
 from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, refuse
+from tidb_pe_magic.database.schema.identifiers import quote
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ _MOST_SHORT = 40
 # Between a table's name and the kind of a table beside it, which eight hexadecimal digits follow.
 _MARK = "__"
 UNFINISHED, REPLACED = "load_", "old_"
-
-
-def quote(name: str) -> str:
-    """Return a name quoted for SQL."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 @dataclass(frozen=True)

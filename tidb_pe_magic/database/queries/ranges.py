@@ -13,6 +13,7 @@ import pymysql.err
 from tidb_pe_magic.database.queries.failures import UNKNOWN_SYSTEM_VARIABLE, driver_errors
 from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import BoundStatement
+from tidb_pe_magic.database.schema.identifiers import quote
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
             _FIELD, f"a statement with {refused} cannot be split: each range would have its own."
         )
     sql = _without_end(session, query.sql)
-    key = _quote(column)
+    key = quote(column)
     # The line break ends a comment at the end of the statement.
     inner = f"({sql}\n) AS partitioned"
     definitions = _describe(session, sql)
@@ -159,7 +160,7 @@ def _select_list(session: Any, definitions: Sequence[Definition], inner: str) ->
         shown = describe(session, f"SELECT * FROM {inner}")  # noqa: S608 - see above
     if shown is None or len(shown) == len(definitions):
         return "*"
-    return ", ".join(_quote(definition.name) for definition in definitions)
+    return ", ".join(quote(definition.name) for definition in definitions)
 
 
 def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
@@ -180,10 +181,6 @@ def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str
             raise
         return ""
     return "" if True in leading else f"{found.original_table}.{found.original_name} leads no index: {cost}"
-
-
-def _quote(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _without_end(session: Any, sql: str) -> str:

@@ -18,6 +18,11 @@ def sql_name(*names: str) -> str:
 def _sql_part(name: str) -> str:
     if _PLAIN.fullmatch(name) and name.lower() not in RESERVED_WORDS_MYSQL:
         return name
+    return quote(name)
+
+
+def quote(name: str) -> str:
+    """Return a name in backticks."""
     return "`" + name.replace("`", "``") + "`"
 
 

@@ -7,13 +7,12 @@ in which the boxes are stacked vertically.
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tidb_pe_magic.display.html import escape
 from tidb_pe_magic.display.views.topology import connection_kind, state_kind, topology
-from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +55,7 @@ class FormDrawing:
                 _cluster(state),
             )
         )
-        self.box.value = f'<div class="tidb-pe-way" role="img" aria-label="{_escape(label)}">{shown}</div>'
+        self.box.value = f'<div class="tidb-pe-way" role="img" aria-label="{escape(label)}">{shown}</div>'
 
 
 def _notebook(aliases: tuple[str, ...] | None) -> str:
@@ -92,8 +91,8 @@ def _zone(zone: model.EndpointZone) -> str:
     kind = state_kind(zone.status)
     words = " ".join(filter(None, (zone.eni_ip, zone.status))) or zone.vswitch_id
     return (
-        f'<div class="tidb-pe-station tidb-pe-zone tidb-pe-{kind}"><code>{_escape(zone.zone_id)}</code> '
-        f"<span>{_sign(kind)}{_escape(words)}</span></div>"
+        f'<div class="tidb-pe-station tidb-pe-zone tidb-pe-{kind}"><code>{escape(zone.zone_id)}</code> '
+        f"<span>{_sign(kind)}{escape(words)}</span></div>"
     )
 
 
@@ -122,28 +121,24 @@ def _cluster(state: FormState) -> str:
 
 def _unbroken(names: list[str]) -> str:
     """Prevent line breaks at a name's hyphens."""
-    return ", ".join(f'<span class="tidb-pe-word">{_escape(name)}</span>' for name in names)
+    return ", ".join(f'<span class="tidb-pe-word">{escape(name)}</span>' for name in names)
 
 
 def _station(title: str, *, code: str = "", state: str = "", kind: Kind = "info", inner: str = "") -> str:
     words = (
         f"<strong>{title}</strong>",
-        f"<div><code>{_escape(code)}</code></div>" if code else "",
-        f"<div>{_sign(kind)}{_escape(state)}</div>" if state else "",
+        f"<div><code>{escape(code)}</code></div>" if code else "",
+        f"<div>{_sign(kind)}{escape(state)}</div>" if state else "",
         inner,
     )
     return f'<div class="tidb-pe-station tidb-pe-{kind}">{"".join(words)}</div>'
 
 
 def _link(kind: Kind, words: str = "") -> str:
-    label = f"<span>{_sign(kind)}{_escape(words)}</span>" if words else ""
+    label = f"<span>{_sign(kind)}{escape(words)}</span>" if words else ""
     return f'<div class="tidb-pe-link tidb-pe-{kind}">{label}</div>'
 
 
 def _sign(kind: Kind) -> str:
     sign = _SIGNS.get(kind)
     return f'<span class="tidb-pe-sign tidb-pe-{kind}">{sign}</span> ' if sign else ""
-
-
-def _escape(text: str) -> str:
-    return html.escape(one_line(text))

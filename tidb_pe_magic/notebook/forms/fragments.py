@@ -6,7 +6,7 @@ import html
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.html import as_html
+from tidb_pe_magic.display.html import as_html, escape
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.text import one_line
 
@@ -36,7 +36,7 @@ def fold(title: str, rest: str) -> str:
 
 def field_error(reason: str) -> str:
     """Return a field's error; empty for an empty reason."""
-    return f'<span role="alert">✘ {_escape(reason)}</span>' if reason else ""
+    return f'<span role="alert">✘ {escape(reason)}</span>' if reason else ""
 
 
 def failure(text: str) -> str:
@@ -53,7 +53,7 @@ def error(shown: TidbPeError, *, requested: bool = False) -> str:
     """
     words = "\n".join((shown.sentences, *shown.excerpt))
     return (hint if requested else failure)(words) + "".join(
-        f'<div class="tidb-pe-try">{_escape(lead)}<code>{"<br>".join(map(_unbroken, typed))}</code></div>'
+        f'<div class="tidb-pe-try">{escape(lead)}<code>{"<br>".join(map(_unbroken, typed))}</code></div>'
         for lead, typed in shown.suggestions()
     )
 
@@ -71,12 +71,12 @@ def bug(unexpected: UnexpectedError) -> str:
 
 def badge(words: str) -> str:
     """Return a message about the whole form."""
-    return f"<span>{_escape(words)}</span>"
+    return f"<span>{escape(words)}</span>"
 
 
 def success(line: str) -> str:
     """Return a success message."""
-    return f'<div class="tidb-pe-success" role="status">✔ {_escape(line)}</div>'
+    return f'<div class="tidb-pe-success" role="status">✔ {escape(line)}</div>'
 
 
 def command(line: str) -> str:
@@ -93,8 +93,8 @@ def command(line: str) -> str:
 def values(facts: Iterable[tuple[str, str]]) -> str:
     """Return read-only fields that select their text on focus."""
     fields = "".join(
-        f'<label class="tidb-pe-value"><span>{_escape(label)}</span>'
-        f'<input readonly value="{_escape(value)}" size="{max(8, len(value))}" '
+        f'<label class="tidb-pe-value"><span>{escape(label)}</span>'
+        f'<input readonly value="{escape(value)}" size="{max(8, len(value))}" '
         f'onfocus="this.select()" {_OWN_KEYS}>'
         "</label>"
         for label, value in facts
@@ -106,8 +106,8 @@ def activity(line: str, progress: str = "") -> str:
     """Return the current activity and its progress; empty while the form is idle."""
     if not line:
         return ""
-    words = _escape(line)
-    more = f' <span class="tidb-pe-muted">{_escape(progress)}</span>' if progress else ""
+    words = escape(line)
+    more = f' <span class="tidb-pe-muted">{escape(progress)}</span>' if progress else ""
     return f'<div role="status"><progress aria-label="{words}"></progress> {words}…{more}</div>'
 
 
@@ -118,14 +118,10 @@ def _view(shown: Result) -> View:
 def _unbroken(text: str) -> str:
     """Prevent line breaks at the hyphens of a flag or an identifier."""
     return " ".join(
-        f'<span class="tidb-pe-word">{_escape(word)}</span>' if len(word) <= _WORD else _escape(word)
+        f'<span class="tidb-pe-word">{escape(word)}</span>' if len(word) <= _WORD else escape(word)
         for word in one_line(text).split(" ")
     )
 
 
 def _lines(text: str) -> str:
-    return "<br>".join(map(_escape, text.splitlines()))
-
-
-def _escape(text: str) -> str:
-    return html.escape(one_line(text))
+    return "<br>".join(map(escape, text.splitlines()))
