@@ -104,7 +104,7 @@ def test_a_question_about_the_statement_before_needs_its_session(sql: str) -> No
 )
 def test_reading_a_user_variable_differs_from_setting_one(sql: str, reads: bool) -> None:  # noqa: FBT001
     """Reading a user variable needs its session. Accounts, system variables and mere assignments do not."""
-    assert effect_of(sql).needs_session is reads
+    assert effect_of(sql).reads_variables is reads
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,15 +110,6 @@ class ClientFormat:
 def url_part(text: str) -> str:
     """Return the text encoded as a part of a URL."""
     return quote(text, safe="")
-
-
-def is_address(host: str) -> bool:
-    """Return whether a host is an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def quote_literal(text: str) -> str:

@@ -11,13 +11,13 @@ from tidb_pe_magic.clients.base import (
     ClientTarget,
     ClientText,
     chain_alone,
-    is_address,
     mysql_url,
     quote_literal,
     ssl_mode,
     url_part,
 )
 from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.model.networks import is_address
 
 # Not a secret: the trust store only holds an authority's public certificate.
 _STORE_PASSWORD = "changeit"  # noqa: S105

@@ -13,13 +13,13 @@ from tidb_pe_magic.clients.base import (
     ClientTarget,
     ClientText,
     dialed_name_warning,
-    is_address,
     mysql_url,
     quote_literal,
     url_part,
 )
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.model.networks import is_address
 
 
 def prisma(target: ClientTarget) -> ClientText:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SERVICE = "tidb_pe_magic"
-STORES = ("auto", "keyring", "file")
 _LENGTH = 32  # characters; TiDB Cloud accepts 8 to 64
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
 # File names that are derived from user names contain no plus sign.

@@ -21,7 +21,6 @@ from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.login_connection import CannotConnect
-from tidb_pe_magic.database.subject import Subject, is_address
 from tidb_pe_magic.errors import ConnectionFailed, TidbPeError
 from tidb_pe_magic.model import (
     STAGES,
@@ -31,12 +30,14 @@ from tidb_pe_magic.model import (
     Stage,
     TlsMode,
 )
+from tidb_pe_magic.model.networks import is_address
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     import socket
 
     from tidb_pe_magic.database.session import Session
+    from tidb_pe_magic.database.subject import Subject
 
 _SHARE = 0.4  # of the total time, for one stage
 _PINGS = 3

@@ -84,11 +84,6 @@ class Effect:
         """Whether it changes no data, judging by its first word."""
         return self.verb in _READS
 
-    @property
-    def needs_session(self) -> bool:
-        """Whether another session would give another answer."""
-        return self.about_past or self.reads_variables
-
 
 def effect_of(sql: str, *, escapes: bool = True) -> Effect:
     """Return the effect of a statement on its session.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.model import STAGES, TlsMode
+from tidb_pe_magic.model.networks import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,15 +65,6 @@ class Subject:
             for address in (zone.eni_ip, zone.ipv6_address)
             if is_address(address)
         }
-
-
-def is_address(host: str) -> bool:
-    """Return whether the host is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def command(operation: str, subject: Subject, *options: str) -> Suggestion:

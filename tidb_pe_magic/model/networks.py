@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from tidb_pe_magic.model.base import Result
@@ -124,3 +125,12 @@ class Networks(Result):
     def usable_vpcs(self) -> tuple[Vpc, ...]:
         """Return the VPCs in which the endpoint can be created."""
         return tuple(vpc for vpc in self.vpcs if not self.vpc_obstacle(vpc))
+
+
+def is_address(host: str) -> bool:
+    """Return whether the host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

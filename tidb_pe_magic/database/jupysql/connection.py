@@ -68,7 +68,7 @@ class _ResultSets(ResultSetCollection):  # type: ignore[misc]
             result.DataFrame, result.PolarsDataFrame = rows.to_pandas, rows.to_polars
 
     def is_last(self, result: Any) -> bool:  # noqa: ARG002 - jupysql's signature
-        """Return False: a later result never makes this one unreadable."""
+        """Return True: a later result never makes this one unreadable."""
         return True
 
 
