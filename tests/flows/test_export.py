@@ -20,7 +20,7 @@ from flows.places import GROUP, OTHER_VPC, VPC
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.exports.attributes import ATTRIBUTES
 from tidb_pe_magic.model import EXPORT_FORMATS, Severity
-from tidb_pe_magic.sandbox.alibaba.metadata import Place
+from tidb_pe_magic.sandbox.alibaba.metadata import InstancePlace
 from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path:
     with Runbook(environ=sandbox.environment()) as runbook:
         assert [finding.check for finding in runbook.plan(**PLACE).stops] == ["port"]
         place = sandbox.place
-        assert isinstance(place, Place)
+        assert isinstance(place, InstancePlace)
         body = only(str(runbook.export("terraform", **PLACE)), "resource", RULE)
         assert body["cidr_ip"] == f"{place.private_ip}/32"
         done = run(str(runbook.export("aliyun-cli", **PLACE)), answering(sandbox), tmp_path)

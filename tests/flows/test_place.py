@@ -10,12 +10,12 @@ from flows.places import GROUP, JAKARTA_VPC, LEGACY_VPC, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
-from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, ForeignPage, Place
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, ForeignPage, InstancePlace
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
-OTHER = Place(
+OTHER = InstancePlace(
     region_id="ap-southeast-1",
     zone_id="ap-southeast-1b",
     vpc_id=OTHER_VPC,
@@ -59,7 +59,7 @@ def test_a_zone_that_is_named_is_the_only_one(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("place", [None, PORTAL, JAKARTA, LEGACY, UNKNOWN])
 def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
-    runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
+    runbook: Runbook, sandbox: Sandbox, place: InstancePlace | ForeignPage | None
 ) -> None:
     """Without a usable location (unknown, in another region or VPC) the error lists the usable VPCs."""
     sandbox.place = place
@@ -69,12 +69,12 @@ def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
 
 @pytest.mark.parametrize("place", [None, PORTAL, OTHER, JAKARTA, LEGACY, UNKNOWN])
 def test_no_location_blocks_a_named_vpc(
-    runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
+    runbook: Runbook, sandbox: Sandbox, place: InstancePlace | ForeignPage | None
 ) -> None:
     """Wherever the notebook is, an endpoint can be created in a named VPC, and the plan says so."""
     sandbox.place = place
     plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
-    known = f"This notebook is in {place.vpc_id}" if isinstance(place, Place) else ""
+    known = f"This notebook is in {place.vpc_id}" if isinstance(place, InstancePlace) else ""
     words = known or "Cannot tell where this machine is"
     assert words in " ".join(render.text(plan).split())
     assert not runbook.create(vpc=VPC, security_group=[GROUP]).adopted
@@ -110,7 +110,7 @@ def test_networks_puts_this_notebooks_vpc_first(runbook: Runbook, sandbox: Sandb
     ],
 )
 def test_networks_says_where_the_notebook_is_not(
-    runbook: Runbook, sandbox: Sandbox, place: Place | None, words: str
+    runbook: Runbook, sandbox: Sandbox, place: InstancePlace | None, words: str
 ) -> None:
     """If the notebook is outside the listed VPCs, a line gives its location."""
     sandbox.place = place

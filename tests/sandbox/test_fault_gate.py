@@ -9,7 +9,7 @@ import pytest
 
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point, Service
-from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
+from tidb_pe_magic.sandbox.faults.sql import ConnectionCut, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,5 +153,5 @@ def test_an_encrypted_connection_is_passed_on_unread(running: Sandbox) -> None:
     running.faults.add(Fault(kind=Kind.CUT, operation="LOGIN"))
     another = Tap(running.faults)
     another.answered(b"the greeting")
-    with pytest.raises(Cut):
+    with pytest.raises(ConnectionCut):
         another.sent(request)

@@ -152,7 +152,7 @@ def test_a_hold_stops_the_call_of_its_number() -> None:
     with faults.hold(2, Point.BEFORE) as hold:
         held = [faults.arrived(Service.ALIBABA, "CheckProductOpen")[1] for _ in range(3)]
         assert held == [None, hold, None]
-        stopped = threading.Thread(target=hold.stop_here)
+        stopped = threading.Thread(target=hold.block)
         stopped.start()
         assert hold.reached.wait(10)
     stopped.join(10)

@@ -70,7 +70,7 @@ def _impostors() -> set[threading.Thread]:
 
 
 @pytest.mark.parametrize(
-    "behave", [impostors.silent, impostors.other_protocol, impostors.refusing(1040, "x")]
+    "behave", [impostors.silent, impostors.other_protocol, impostors.refuse_with(1040, "x")]
 )
 def test_an_impostor_leaves_nothing_behind(behave: impostors.Behaviour) -> None:
     """Stopping an impostor ends its connections and threads."""

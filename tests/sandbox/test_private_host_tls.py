@@ -15,7 +15,7 @@ from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.faults import Fault, Kind
 from tidb_pe_magic.sandbox.network.certificates import server_tls
 from tidb_pe_magic.sandbox.network.gate import Gate
-from tidb_pe_magic.sandbox.network.impostors import Impostor, other_protocol, refusing, silent
+from tidb_pe_magic.sandbox.network.impostors import Impostor, other_protocol, refuse_with, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,9 @@ def test_other_protocols_pass_unchanged(tls_gate: Callable[[Impostor], tuple[str
     """Another protocol, and an error in place of a greeting, reach the client unchanged."""
     with socket.create_connection(tls_gate(Impostor(other_protocol)), timeout=_SECONDS) as client:
         assert client.recv(8) == b"SSH-2.0-"
-    with socket.create_connection(tls_gate(Impostor(refusing(1040, "Too many"))), timeout=_SECONDS) as client:
+    with socket.create_connection(
+        tls_gate(Impostor(refuse_with(1040, "Too many"))), timeout=_SECONDS
+    ) as client:
         assert client.recv(64)[4:] == b"\xff\x10\x04Too many"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic import model
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, Place
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, InstancePlace
 from tidb_pe_magic.sandbox.alibaba.network_seed import Permission, SecurityGroup, seed
 from tidb_pe_magic.sandbox.alibaba.security_groups import lets_in
 
@@ -157,7 +157,7 @@ def test_a_group_that_is_taken_away_no_longer_filters() -> None:
 
 def test_from_another_vpc_a_route_is_needed() -> None:
     """Without a route only the endpoint's own VPC reaches it; without a location nothing is checked."""
-    elsewhere: Place = replace(ANALYTICS, vpc_id="vpc-t4nother5d9r1z")
+    elsewhere: InstancePlace = replace(ANALYTICS, vpc_id="vpc-t4nother5d9r1z")
     with Sandbox(flights=0) as sandbox:
         address = endpoint(sandbox, GROUP)
         sandbox.place = elsewhere

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list_faults:
             _list_faults()
             return 0
-        with _sandbox(options) as sandbox, _announced(sandbox.environment(), options.env_file):
+        with _sandbox(options) as sandbox, _publish_environment(sandbox.environment(), options.env_file):
             _wait(signals)
             if options.snapshot is not None:
                 sandbox.snapshot().save(options.snapshot)
@@ -183,7 +183,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     from tidb_pe_magic.sandbox.faults import parse  # noqa: PLC0415 - see above
     from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
 
-    snapshot = None if options.restore is None else _loaded(options)
+    snapshot = None if options.restore is None else _load_snapshot(options)
     sandbox = Class(
         mode=options.mode or "immediate",
         seconds=options.seconds or 6.0,
@@ -196,7 +196,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     )
     sandbox.faults.add(*map(parse, options.fault))
     try:
-        return sandbox.start() if snapshot is None else _restored(sandbox, snapshot)
+        return sandbox.start() if snapshot is None else _restore(sandbox, snapshot)
     except OSError as error:
         if options.upstream is None:
             raise
@@ -204,7 +204,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         raise ValueError(msg) from error
 
 
-def _loaded(options: argparse.Namespace) -> Snapshot:
+def _load_snapshot(options: argparse.Namespace) -> Snapshot:
     for name in ("mode", "seconds", "flights", "scenario"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} comes from the snapshot that --restore names")
@@ -217,7 +217,7 @@ def _loaded(options: argparse.Namespace) -> Snapshot:
     return snapshot
 
 
-def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
+def _restore(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
     """Start it with this state and the requested faults."""
     faults = sandbox.faults.state()
     with contextlib.ExitStack() as stack:
@@ -229,7 +229,7 @@ def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
 
 
 @contextlib.contextmanager
-def _announced(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
+def _publish_environment(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
     """Publish the sandbox's environment while it runs."""
     if env_file is None:
         lines = [
@@ -237,13 +237,13 @@ def _announced(environment: Mapping[str, str], env_file: Path | None) -> Iterato
             *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
             "# Ready.",
         ]
-        _say(lines)
+        _print_lines(lines)
         yield
         return
     text = "".join(f"{name}={value}\n" for name, value in environment.items())
     write_private(env_file, text)
     try:
-        _say([f"sandbox ready, environment in {env_file}"])
+        _print_lines([f"sandbox ready, environment in {env_file}"])
         yield
     finally:
         # Another sandbox may have overwritten the file in the meantime.
@@ -267,7 +267,7 @@ def _list_faults() -> None:
 def _table(rows: Iterable[tuple[str, str]]) -> None:
     listed = list(rows)
     width = max(len(name) for name, _ in listed)
-    _say([f"{name:<{width}}  {summary}" for name, summary in listed])
+    _print_lines([f"{name:<{width}}  {summary}" for name, summary in listed])
 
 
 def _wait(signals: queue.SimpleQueue[int]) -> None:
@@ -277,7 +277,7 @@ def _wait(signals: queue.SimpleQueue[int]) -> None:
             return
 
 
-def _say(lines: Sequence[str]) -> None:
+def _print_lines(lines: Sequence[str]) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

@@ -29,7 +29,7 @@ class CloudClock:
         return time.time() + self.ahead + shift
 
     @contextlib.contextmanager
-    def shifted(self, seconds: float) -> Iterator[None]:
+    def set_ahead(self, seconds: float) -> Iterator[None]:
         """Set the clock ahead for this thread in the block, for one call's answer."""
         self._own.shift = seconds
         try:

@@ -98,7 +98,12 @@ def _tidb_pe_sandboxes() -> Iterator[Sandboxes]:
 @pytest.fixture
 def tidb_pe_sandbox(request: pytest.FixtureRequest, _tidb_pe_sandboxes: Sandboxes) -> Sandbox:
     """Both clouds and a database on this machine, new for each test; the marker of this name sets options."""
-    options = {"flights": _flights(request.config), "upstream": None, "fleet": 0, **_marked(request.node)}
+    options = {
+        "flights": _flights(request.config),
+        "upstream": None,
+        "fleet": 0,
+        **_marker_options(request.node),
+    }
     try:
         sandbox = _tidb_pe_sandboxes.lend(**options)
     except ModuleNotFoundError as error:
@@ -128,11 +133,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     sandbox = item.stash.get(_SANDBOX, None)
     if report.failed and sandbox is not None:
-        report.sections.append(("requests to tidb_pe_sandbox", _asked(sandbox)))
+        report.sections.append(("requests to tidb_pe_sandbox", _request_lines(sandbox)))
     return report
 
 
-def _asked(sandbox: Sandbox) -> str:
+def _request_lines(sandbox: Sandbox) -> str:
     requests = sandbox.requests[-_SHOWN:]
     if not requests:
         return (
@@ -152,7 +157,7 @@ def _flights(config: pytest.Config) -> int | None:
     return int(text)
 
 
-def _marked(node: pytest.Item) -> dict[str, Any]:
+def _marker_options(node: pytest.Item) -> dict[str, Any]:
     """Return the markers' options, checked."""
     options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(MARKER))):

@@ -211,7 +211,7 @@ class RequestLog(Requests):
     def ended(self, number: int, **outcome: Any) -> None:
         """Update a recorded request, unless it has been removed."""
         if "params" in outcome:
-            outcome["params"] = _masked(outcome["params"])
+            outcome["params"] = _mask_secrets(outcome["params"])
         with self._lock:
             if (known := self._known.get(number)) is not None:
                 self._known[number] = replace(known, **outcome)
@@ -235,7 +235,7 @@ class RequestLog(Requests):
         )
 
 
-def _masked(params: Mapping[str, Any]) -> Mapping[str, Any]:
+def _mask_secrets(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType({name: _MASK if _is_secret(name) else value for name, value in params.items()})
 
 

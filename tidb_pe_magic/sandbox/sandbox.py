@@ -16,7 +16,7 @@ from tidb_pe_magic.sandbox import scenarios
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba import fleet_seed, network_seed
 from tidb_pe_magic.sandbox.alibaba.keys import Environment, Keys
-from tidb_pe_magic.sandbox.alibaba.metadata import MetadataService, Place
+from tidb_pe_magic.sandbox.alibaba.metadata import InstancePlace, MetadataService
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.alibaba.world import Mode, World
 from tidb_pe_magic.sandbox.clock import CloudClock
@@ -103,7 +103,7 @@ class Sandbox(Startable):
         self._upstream = None if upstream is None else parse_address(upstream)
         port = free_port()
         self._keys = Keys()
-        network = fleet_seed.grown(network_seed.seed(), fleet)
+        network = fleet_seed.add_vpcs(network_seed.seed(), fleet)
         self.world = World(mode=mode, seconds=seconds, port=port, network=network)
         self.clusters = ClusterStore(port=port, root_password=secrets.token_urlsafe(12))
         for cluster in fleet_seed.clusters(network, fleet, port):
@@ -207,12 +207,12 @@ class Sandbox(Startable):
         return Environment(variables)
 
     @property
-    def place(self) -> Place | ForeignPage | None:
+    def place(self) -> InstancePlace | ForeignPage | None:
         """The notebook's location in the metadata service; None if it is not on an ECS instance."""
         return self._metadata.place
 
     @place.setter
-    def place(self, place: Place | ForeignPage | None) -> None:
+    def place(self, place: InstancePlace | ForeignPage | None) -> None:
         self._metadata.place = place
         self.world.announce()
 
@@ -244,7 +244,7 @@ class Sandbox(Startable):
             RuntimeError: the sandbox is not running.
         """
         self._check_running()
-        with self.world.changing():
+        with self.world.exclusive_change():
             return Snapshot(
                 scenario=None if self._scenario is None else self._scenario.name,
                 world=self.world.state(),
@@ -280,7 +280,7 @@ class Sandbox(Startable):
         self._clear_way()
         if self.database is not None and snapshot.database is not None:
             self.database.restore(snapshot.database)
-        with self.world.changing():
+        with self.world.exclusive_change():
             self._stage(scenario)
             self.clock.ahead = snapshot.ahead
             self._metadata.place, self._routed = snapshot.place, snapshot.routed
@@ -449,7 +449,7 @@ class Sandbox(Startable):
     def _admits(self, endpoint: Endpoint) -> bool:
         """Return whether the notebook can reach the endpoint, by route and by security groups."""
         place = self.place
-        if not isinstance(place, Place):
+        if not isinstance(place, InstancePlace):
             # Without an ECS instance, the client is this machine, with a loopback address.
             return self.world.lets_in(endpoint, _LOOPBACK)
         if not self._routed and place.vpc_id != endpoint.vpc_id:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tidb_pe_magic.sandbox.alibaba.client_tokens import Answered  # noqa: TC001 - pydantic resolves the fields' types
+from tidb_pe_magic.sandbox.alibaba.client_tokens import StoredAnswer  # noqa: TC001 - pydantic resolves the fields' types
 from tidb_pe_magic.sandbox.alibaba.endpoint_states import ZONE_MOVES
-from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place  # noqa: TC001 - as above
+from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, InstancePlace  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.alibaba.roles import RolesState  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.alibaba.world_state import WorldState  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.faults import Fault  # noqa: TC001 - as above
@@ -50,10 +50,10 @@ class Snapshot:
     world: WorldState
     clusters: ClusterState
     roles: RolesState
-    client_tokens: tuple[Answered, ...]
+    client_tokens: tuple[StoredAnswer, ...]
     rate_limit: Mapping[str, tuple[int, int]]
     ahead: float
-    place: Place | ForeignPage | None
+    place: InstancePlace | ForeignPage | None
     routed: bool
     faults: tuple[Fault, ...]
     database: DatabaseState | None
@@ -78,7 +78,7 @@ class Snapshot:
         # Imported here, because nothing else needs it, and the import is slow.
         from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - see above
 
-        content = _read(path)
+        content = _read_file(path)
         try:
             snapshot = TypeAdapter(cls).validate_json(json.dumps(content["snapshot"]), strict=True)
         except ValidationError as error:
@@ -90,7 +90,7 @@ class Snapshot:
         return snapshot
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -122,14 +122,14 @@ class Field:
         """Show a valid value in the control."""
         self.control.value = self._text(value)
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         """Return the control's content for the request; None if it is empty."""
         return self.control.value or None
 
     def _on_change(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
         if getattr(self._displaying, "depth", 0):
             return
-        typed = self._typed()
+        typed = self._request_value()
         try:
             value = self.default if typed is None else self.request.check_value(self.name, typed)
         except InvalidRequest as error:
@@ -166,7 +166,7 @@ class Lines(Field):
     def _text(self, value: Any) -> str:
         return "\n".join(map(self.option.write, value))
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         typed = tuple(line.strip() for line in self.control.value.splitlines() if line.strip())
         return typed or None
 
@@ -189,7 +189,7 @@ class Switch(Field):
     def _display(self, value: Any) -> None:
         self.control.value = value
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         return self.control.value
 
 

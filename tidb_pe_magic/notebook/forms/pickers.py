@@ -31,9 +31,9 @@ class Picker(Field):
         return self._with_description(widgets.Dropdown(options=[_CHOOSE], value=""))
 
     def _display(self, value: Any) -> None:
-        self.control.value = self._shown(value)
+        self.control.value = self._control_value(value)
 
-    def _shown(self, value: Any) -> str | None:
+    def _control_value(self, value: Any) -> str | None:
         return value or ""
 
     def _typed(self) -> Any:
@@ -50,7 +50,7 @@ class Picker(Field):
         kept = self.value if any(self.value == value for _, value in options) else None
         with self._quietly():
             self.control.options = options
-            self.control.value = self._shown(kept)
+            self.control.value = self._control_value(kept)
         self._value = kept
         self.show_error("")
 
@@ -61,7 +61,7 @@ class ListPicker(Picker):
     def _make(self) -> Any:
         return self._with_description(widgets.Select(options=[], rows=_ROWS))
 
-    def _shown(self, value: Any) -> str | None:
+    def _control_value(self, value: Any) -> str | None:
         return value or None
 
     def offer(self, offers: Iterable[Offer], *, none: Offer | None = None) -> None:

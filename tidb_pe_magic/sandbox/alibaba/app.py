@@ -176,7 +176,7 @@ class _Gateway:
         parameters = call.parameters
         dry_run = parameters.boolean("DryRun")
         # One change at a time, so that a check and its change are atomic.
-        with self._tokens.processing(action, parameters), self._world.changing():
+        with self._tokens.exclusive_token(action, parameters), self._world.exclusive_change():
             if (earlier := self._tokens.recall(action, parameters)) is not None and not dry_run:
                 return earlier
             apply = change(call)

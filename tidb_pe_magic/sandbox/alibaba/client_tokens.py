@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[!-~]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class StoredAnswer:
     """The answer to a change, which repeated calls get `until` a time in seconds since 1970."""
 
     action: str
@@ -43,12 +43,12 @@ class ClientTokens:
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start without tokens; `clock` returns seconds since 1970."""
         self._clock = clock
-        self._answered: dict[tuple[str, str], Answered] = {}
+        self._answered: dict[tuple[str, str], StoredAnswer] = {}
         self._processing: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def processing(self, action: str, parameters: Parameters) -> Iterator[None]:
+    def exclusive_token(self, action: str, parameters: Parameters) -> Iterator[None]:
         """Refuse a call whose token is in use by an unfinished call; thread-safe."""
         call = action, parameters.text("ClientToken")
         with self._lock:
@@ -71,7 +71,7 @@ class ClientTokens:
         answered = self._answered.get((action, token))
         if answered is None or answered.until <= self._clock():
             return None
-        if answered.asked != _asked(parameters):
+        if answered.asked != _comparable_values(parameters):
             raise errors.ApiError(errors.PARAMETER_MISMATCH)
         return answered.body
 
@@ -79,16 +79,18 @@ class ClientTokens:
         """Store the answer to a finished change."""
         if token := parameters.text("ClientToken"):
             until = self._clock() + LIFETIME
-            self._answered[action, token] = Answered(action, token, _asked(parameters), body, until)
+            self._answered[action, token] = StoredAnswer(
+                action, token, _comparable_values(parameters), body, until
+            )
 
-    def state(self) -> tuple[Answered, ...]:
+    def state(self) -> tuple[StoredAnswer, ...]:
         """Return all stored answers."""
         return tuple(self._answered.values())
 
-    def restore(self, state: Iterable[Answered]) -> None:
+    def restore(self, state: Iterable[StoredAnswer]) -> None:
         """Replace the stored answers."""
         self._answered = {(answered.action, answered.token): answered for answered in state}
 
 
-def _asked(parameters: Parameters) -> Mapping[str, str]:
+def _comparable_values(parameters: Parameters) -> Mapping[str, str]:
     return {name: value for name, value in parameters.values.items() if name not in _NOT_COMPARED}

@@ -44,7 +44,7 @@ class ApiError(Exception):
 
 
 # Refusals of the gateway, before a product gets the call
-def missing(parameter: str) -> Refusal:
+def missing_parameter(parameter: str) -> Refusal:
     """Refuse a call that lacks a mandatory parameter."""
     return Refusal(f"Missing{parameter}", f"{parameter} is mandatory for this action.")
 
@@ -95,7 +95,7 @@ def signature_mismatch(signed: str) -> Refusal:
     )
 
 
-def wrongly_formed(parameter: str) -> Refusal:
+def malformed_parameter(parameter: str) -> Refusal:
     """Refuse a malformed parameter of STS."""
     return Refusal(f"InvalidParameter.{parameter}", f"The parameter {parameter} is wrongly formed.")
 
@@ -227,7 +227,7 @@ def illegal(parameter: str, detail: str = "") -> Refusal:
     )
 
 
-def quota_exceeded(quota: str, used: int, limit: int) -> Refusal:
+def over_quota(quota: str, used: int, limit: int) -> Refusal:
     """Refuse to exceed a quota: IpQuotaPerEp, epZonePerEndpoint, totalEpPerVpc, totalIdleEndpoint."""
     return Refusal(f"QuotaExceeded.{quota}", f"The quota of {quota} is exceeded, usage {used}/{limit}.")
 

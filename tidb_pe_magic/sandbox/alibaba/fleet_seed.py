@@ -29,7 +29,7 @@ _FREE = 16_000
 _LABELS = {ORGANIZATION_LABEL: "1372813089209061000", PROJECT_LABEL: "1372813089454525002"}
 
 
-def grown(network: Network, clusters: int) -> Network:
+def add_vpcs(network: Network, clusters: int) -> Network:
     """Return the network with two more VPCs, each with room for an endpoint per cluster."""
     if not clusters:
         return network
@@ -56,7 +56,7 @@ def grown(network: Network, clusters: int) -> Network:
 
 
 def clusters(network: Network, count: int, port: int) -> Iterable[Cluster]:
-    """Return this number of clusters, fleet-1 and so on, in the region of the VPCs that `grown` adds."""
+    """Return this number of clusters, fleet-1 and so on, in the region of the VPCs that `add_vpcs` adds."""
     ident = GATEWAY_SERVICES[SINGAPORE]
     service = next(each for each in network.services if each.service_id == ident)
     for number in range(1, count + 1):

@@ -35,7 +35,7 @@ _RENEWED_BEFORE = 30 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class InstancePlace:
     """An ECS instance in a VPC.
 
     Attributes:
@@ -62,7 +62,7 @@ class ForeignPage:
     status: int = HTTPStatus.OK.value
 
 
-ANALYTICS = Place(
+ANALYTICS = InstancePlace(
     region_id=SINGAPORE,
     zone_id=f"{SINGAPORE}a",
     vpc_id="vpc-t4nanalytics0k3m7x",
@@ -89,7 +89,7 @@ class MetadataService:
         log: RequestLog | None = None,
     ) -> None:
         """Start as an instance in the VPC of the tutorial; `log` records each request."""
-        self.place: Place | ForeignPage | None = ANALYTICS
+        self.place: InstancePlace | ForeignPage | None = ANALYTICS
         self.requests = RequestLog() if log is None else log
         self._network = network
         self._clock = clock
@@ -111,25 +111,27 @@ class MetadataService:
         if isinstance(place, ForeignPage):
             return Response(place.body, status=place.status, mimetype="text/html")
         if place is None:
-            return _refused(HTTPStatus.NOT_FOUND)
+            return _error_page(HTTPStatus.NOT_FOUND)
         if path == "latest/api/token":
-            return self._new_token() if request.method == "PUT" else _refused(HTTPStatus.METHOD_NOT_ALLOWED)
+            return (
+                self._new_token() if request.method == "PUT" else _error_page(HTTPStatus.METHOD_NOT_ALLOWED)
+            )
         if request.method != "GET":
-            return _refused(HTTPStatus.METHOD_NOT_ALLOWED)
+            return _error_page(HTTPStatus.METHOD_NOT_ALLOWED)
         if not self._is_admitted(place, request):
-            return _refused(HTTPStatus.FORBIDDEN)
+            return _error_page(HTTPStatus.FORBIDDEN)
         return self._item(place, path)
 
     def _new_token(self) -> Response:
         ttl = request.headers.get(_TTL_HEADER, "")
         if not (ttl.isascii() and ttl.isdigit() and 1 <= int(ttl) <= _LONGEST_TTL):
-            return _refused(HTTPStatus.BAD_REQUEST)
+            return _error_page(HTTPStatus.BAD_REQUEST)
         token = secrets.token_urlsafe(42)
         with self._lock:
             self._tokens[token] = self._clock() + int(ttl)
         return _text(token)
 
-    def _is_admitted(self, place: Place, asked: Request) -> bool:
+    def _is_admitted(self, place: InstancePlace, asked: Request) -> bool:
         """A given token must be valid, even if no token is required."""
         token = asked.headers.get(_TOKEN_HEADER)
         if token is None:
@@ -137,14 +139,14 @@ class MetadataService:
         with self._lock:
             return self._tokens.get(token, 0.0) > self._clock()
 
-    def _item(self, place: Place, path: str) -> Response:
+    def _item(self, place: InstancePlace, path: str) -> Response:
         items = self._items(place) | self._role_items(place)
         if path == "latest/meta-data/":
             return _text("\n".join(name for name in items if not name.startswith(_ROLES)))
         value = items.get(path.removeprefix("latest/meta-data/")) if path.startswith("latest/") else None
-        return _refused(HTTPStatus.NOT_FOUND) if value is None else _text(value)
+        return _error_page(HTTPStatus.NOT_FOUND) if value is None else _text(value)
 
-    def _role_items(self, place: Place) -> dict[str, str]:
+    def _role_items(self, place: InstancePlace) -> dict[str, str]:
         """Return the attached role's name, and its key if it trusts the service."""
         role = self._roles.named(place.role) if self._roles is not None and place.role else None
         if role is None or self._roles is None:
@@ -167,7 +169,7 @@ class MetadataService:
         }
         return items | {_ROLES + role.name: json.dumps(answer)}
 
-    def _items(self, place: Place) -> dict[str, str]:
+    def _items(self, place: InstancePlace) -> dict[str, str]:
         blocks = {vpc.vpc_id: vpc.cidr_block for vpc in self._network.vpcs}
         blocks |= {vswitch.vswitch_id: vswitch.cidr_block for vswitch in self._network.vswitches}
         items = {
@@ -188,5 +190,5 @@ def _text(body: str) -> Response:
     return Response(body, mimetype="text/plain")
 
 
-def _refused(status: HTTPStatus) -> Response:
+def _error_page(status: HTTPStatus) -> Response:
     return Response(f"{status.value} - {status.phrase}", status=status, mimetype="text/html")

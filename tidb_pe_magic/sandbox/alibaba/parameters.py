@@ -45,7 +45,7 @@ class Parameters:
     def required(self, name: str) -> str:
         """Return a mandatory parameter, or refuse the call like the gateway."""
         if not (value := self.values.get(name, "")):
-            raise errors.ApiError(errors.missing(name))
+            raise errors.ApiError(errors.missing_parameter(name))
         return value
 
     def text(self, name: str, default: str = "") -> str:
@@ -97,12 +97,12 @@ class Parameters:
     def page(self, items: Sequence[T], *, default: int, low: int = 1, high: int) -> Page[T]:
         """Return the page for MaxResults and NextToken."""
         size = self.integer("MaxResults", default=default, low=low, high=high)
-        start = self._decoded(self.values.get("NextToken", ""))
+        start = self._decode(self.values.get("NextToken", ""))
         end = start + size
         next_token = _encode_token(end) if end < len(items) else ""
         return Page(items[start:end], next_token, size, len(items))
 
-    def _decoded(self, token: str) -> int:
+    def _decode(self, token: str) -> int:
         if not token:
             return 0
         try:

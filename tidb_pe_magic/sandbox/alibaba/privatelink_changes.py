@@ -70,9 +70,7 @@ def _add_zone(call: Call) -> Callable[[], Body]:
     if any(each.zone_id == zone[0] for each in endpoint.zones):
         raise errors.ApiError(errors.ZONE_TWICE)
     if len(endpoint.zones) >= checks.MOST_ZONES:
-        raise errors.ApiError(
-            errors.quota_exceeded(checks.ZONE_QUOTA, len(endpoint.zones), checks.MOST_ZONES)
-        )
+        raise errors.ApiError(errors.over_quota(checks.ZONE_QUOTA, len(endpoint.zones), checks.MOST_ZONES))
 
     def change() -> Body:
         call.world.add_zone(endpoint.endpoint_id, *zone)
@@ -164,7 +162,7 @@ def _tag(call: Call) -> Callable[[], Body]:
     endpoints = checks.tagged_endpoints(call)
     tags = checks.tags(call.parameters)
     if not tags:
-        raise errors.ApiError(errors.missing("Tag"))
+        raise errors.ApiError(errors.missing_parameter("Tag"))
     if any(len({*endpoint.tags, *tags}) > _MOST_TAGS for endpoint in endpoints):
         raise errors.ApiError(errors.TOO_MANY_TAGS)
 
@@ -181,7 +179,7 @@ def _untag(call: Call) -> Callable[[], Body]:
     keys = set(call.parameters.strings("TagKey", most=_MOST_TAGS))
     every = call.parameters.boolean("All") and not keys
     if not keys and not every:
-        raise errors.ApiError(errors.missing("TagKey"))
+        raise errors.ApiError(errors.missing_parameter("TagKey"))
 
     def change() -> Body:
         for endpoint in endpoints:

@@ -65,13 +65,13 @@ def check_quotas(parameters: Parameters, world: World, vpc_id: str, service: End
     """Refuse to exceed the account's quotas, and a second endpoint if it is not allowed."""
     addresses = parameters.integer("ZonePrivateIpAddressCount", default=1, low=1, high=10)
     if addresses > 1:
-        raise errors.ApiError(errors.quota_exceeded("IpQuotaPerEp", addresses, 1))
+        raise errors.ApiError(errors.over_quota("IpQuotaPerEp", addresses, 1))
     here = [each for each in world.endpoints.values() if each.vpc_id == vpc_id]
     if len(here) >= _MOST_IN_VPC:
-        raise errors.ApiError(errors.quota_exceeded("totalEpPerVpc", len(here), _MOST_IN_VPC))
+        raise errors.ApiError(errors.over_quota("totalEpPerVpc", len(here), _MOST_IN_VPC))
     idle = sum(each.idle for each in world.endpoints.values())
     if idle >= _MOST_IDLE:
-        raise errors.ApiError(errors.quota_exceeded("totalIdleEndpoint", idle, _MOST_IDLE))
+        raise errors.ApiError(errors.over_quota("totalIdleEndpoint", idle, _MOST_IDLE))
     same = [each for each in here if each.service.service_id == service.service_id]
     if world.single_endpoints and same:
         settled = same[0].endpoint_status == "Active"
@@ -121,7 +121,7 @@ def zones(call: Call, service: EndpointService, vpc_id: str) -> list[tuple[str, 
     if len(set(zone_ids)) < len(zone_ids):
         raise errors.ApiError(errors.ZONE_TWICE)
     if len(records) > MOST_ZONES:
-        raise errors.ApiError(errors.quota_exceeded(ZONE_QUOTA, len(records), MOST_ZONES))
+        raise errors.ApiError(errors.over_quota(ZONE_QUOTA, len(records), MOST_ZONES))
     return [zone(call, record, service, vpc_id) for record in records]
 
 
@@ -215,7 +215,7 @@ def tagged_endpoints(call: Call) -> list[Endpoint]:
     check_resource_type(call)
     ids = call.parameters.strings("ResourceId", most=_MOST_TAGGED)
     if not ids:
-        raise errors.ApiError(errors.missing("ResourceId"))
+        raise errors.ApiError(errors.missing_parameter("ResourceId"))
     known = call.world.endpoints
     if any(i not in known or known[i].region_id != region_id for i in ids):
         raise errors.ApiError(errors.RESOURCE_ID_NOT_FOUND)

@@ -56,12 +56,12 @@ class TemporaryKey:
     @property
     def expiration(self) -> str:
         """The time of expiry, in the provider's format."""
-        return _written(self.expires)
+        return _to_text(self.expires)
 
     @property
     def issued(self) -> str:
         """The time of issue, in the provider's format."""
-        return _written(self.begins)
+        return _to_text(self.begins)
 
 
 @dataclass(frozen=True)
@@ -162,5 +162,5 @@ def _new_oidc_token() -> str:
     return secrets.token_urlsafe(60)
 
 
-def _written(seconds: float) -> str:
+def _to_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

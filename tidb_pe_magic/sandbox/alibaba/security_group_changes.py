@@ -30,7 +30,7 @@ _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 def _authorize(call: Call) -> Callable[[], Body]:
     group = find_group(call)
-    rules = [_rule(parameters) for parameters in _given(call)]
+    rules = [_rule(parameters) for parameters in _rule_parameters(call)]
 
     def change() -> Body:
         # An existing rule is neither added twice nor an error.
@@ -46,7 +46,7 @@ def _authorize(call: Call) -> Callable[[], Body]:
 def _revoke(call: Call) -> Callable[[], Body]:
     group = find_group(call)
     ids = set(call.parameters.strings("SecurityGroupRuleId", most=_MOST_RULES))
-    rules = [] if ids else [_rule(parameters) for parameters in _given(call)]
+    rules = [] if ids else [_rule(parameters) for parameters in _rule_parameters(call)]
     kept = [
         rule
         for rule in group.permissions
@@ -71,7 +71,7 @@ def find_group(call: Call) -> SecurityGroup:
     raise errors.ApiError(errors.GROUP_ID_NOT_FOUND)
 
 
-def _given(call: Call) -> list[Parameters]:
+def _rule_parameters(call: Call) -> list[Parameters]:
     return call.parameters.records("Permissions", most=_MOST_RULES) or [call.parameters]
 
 

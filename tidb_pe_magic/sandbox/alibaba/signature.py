@@ -108,7 +108,7 @@ class Verifier:
         """Return the access key id that signed the request, or refuse the request."""
         authorization = request.headers.get("authorization", "")
         if not authorization:
-            raise errors.ApiError(errors.missing("AccessKeyId"))
+            raise errors.ApiError(errors.missing_parameter("AccessKeyId"))
         match = _AUTHORIZATION.fullmatch(authorization)
         if match is None:
             raise errors.ApiError(errors.INCOMPLETE_SIGNATURE)
@@ -134,7 +134,7 @@ class Verifier:
         """Return the access key id that signed a call by its parameters, or refuse the call."""
         for name in ("AccessKeyId", "Signature", "SignatureNonce", "Timestamp"):
             if not parameters.get(name):
-                raise errors.ApiError(errors.missing(name))
+                raise errors.ApiError(errors.missing_parameter(name))
         kind = (parameters.get("SignatureMethod"), parameters.get("SignatureVersion"))
         if kind != ("HMAC-SHA1", "1.0"):
             raise errors.ApiError(errors.INCOMPLETE_SIGNATURE)
@@ -176,7 +176,7 @@ class Verifier:
         key = self._roles.key(key_id)
         expected = self._security_tokens.get(key_id, "") if key is None else key.token
         if expected and not given:
-            raise errors.ApiError(errors.missing("SecurityToken"))
+            raise errors.ApiError(errors.missing_parameter("SecurityToken"))
         if not hmac.compare_digest(expected.encode(), given.encode()):
             raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
         if key is not None and self._roles.is_over(key):

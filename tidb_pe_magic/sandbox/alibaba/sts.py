@@ -44,7 +44,7 @@ def _caller_identity(call: Call) -> Body:
 
 
 def _assume_role(call: Call) -> Body:
-    role, session, seconds = _wanted(call)
+    role, session, seconds = _role_request(call)
     principal = USER if call.caller is None else call.caller.role.arn
     if principal not in role.trusts or call.parameters.text("ExternalId") != role.external_id:
         raise errors.ApiError(errors.no_permission("sts:AssumeRole"))
@@ -52,7 +52,7 @@ def _assume_role(call: Call) -> Body:
 
 
 def _assume_role_with_oidc(call: Call) -> Body:
-    role, session, seconds = _wanted(call)
+    role, session, seconds = _role_request(call)
     provider = call.parameters.required("OIDCProviderArn")
     given = call.parameters.required("OIDCToken").strip()
     if provider != OIDC_PROVIDER:
@@ -65,12 +65,12 @@ def _assume_role_with_oidc(call: Call) -> Body:
     return {**_answer(call.roles.issue(role, session, seconds)), "OIDCTokenInfo": info}
 
 
-def _wanted(call: Call) -> tuple[Role, str, int]:
+def _role_request(call: Call) -> tuple[Role, str, int]:
     arn, session = call.parameters.required("RoleArn"), call.parameters.required("RoleSessionName")
     if not _ROLE_ARN.fullmatch(arn):
-        raise errors.ApiError(errors.wrongly_formed("RoleArn"))
+        raise errors.ApiError(errors.malformed_parameter("RoleArn"))
     if not _SESSION_NAME.fullmatch(session):
-        raise errors.ApiError(errors.wrongly_formed("RoleSessionName"))
+        raise errors.ApiError(errors.malformed_parameter("RoleSessionName"))
     role = call.roles.by_arn.get(arn)
     if role is None:
         raise errors.ApiError(errors.ROLE_NOT_FOUND)

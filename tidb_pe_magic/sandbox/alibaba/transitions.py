@@ -68,7 +68,7 @@ class Transitions:
             self._observers = [observer]
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
+    def exclusive_change(self) -> Iterator[None]:
         """Lock the state, so that a check and its change are atomic.
 
         Without a change, do not wait for the observers of other changes.
@@ -90,18 +90,18 @@ class Transitions:
 
     def announce(self) -> None:
         """Call the observers with every endpoint's current state, because its network has changed."""
-        with self.changing():
+        with self.exclusive_change():
             self._events.extend(self._endpoints.values())
             self._changes += 1
 
     def set_pace(self, mode: Mode, seconds: float) -> None:
         """Set the mode of transitions; `seconds` pass between Creating and Connected."""
-        with self.changing():
+        with self.exclusive_change():
             self.mode, self._step = mode, seconds / _STEPS_TO_CONNECTED
 
     def tick(self) -> bool:
         """Advance every endpoint by one transition; return whether anything changed."""
-        with self.changing():
+        with self.exclusive_change():
             before = dict(self._endpoints)
             for endpoint in before.values():
                 self._advance_one(endpoint)
@@ -109,7 +109,7 @@ class Transitions:
 
     def run_due(self) -> None:
         """Make the transitions that are due by the clock (mode `time`)."""
-        with self.changing():
+        with self.exclusive_change():
             now = self._clock()
             while self._due and min(self._due.values()) <= now:
                 endpoint_id = min(self._due, key=self._due.__getitem__)
@@ -155,7 +155,7 @@ class Transitions:
     # State; each of these needs the lock
 
     def _change(self, endpoint_id: str, **changes: object) -> None:
-        with self.changing():
+        with self.exclusive_change():
             self._begin(replace(self._endpoints[endpoint_id], **changes))  # type: ignore[arg-type]
 
     def _begin(self, endpoint: Endpoint) -> None:

@@ -115,7 +115,7 @@ class World(Transitions):
 
         `zones` are the IDs of zone and vSwitch, and the fixed address if requested.
         """
-        with self.changing():
+        with self.exclusive_change():
             endpoint = Endpoint(
                 endpoint_id=_new_id("ep", service),
                 name=name,
@@ -138,14 +138,14 @@ class World(Transitions):
 
     def add_zone(self, endpoint_id: str, zone_id: str, vswitch_id: str, fixed_ip: str = "") -> None:
         """Add a network interface in another zone to the endpoint."""
-        with self.changing():
+        with self.exclusive_change():
             endpoint = self._endpoints[endpoint_id]
             zone = self._new_zone(endpoint.service, zone_id, vswitch_id, fixed_ip)
             self._begin(replace(endpoint, zones=(*endpoint.zones, zone)))
 
     def remove_zone(self, endpoint_id: str, zone_id: str) -> None:
         """Start to remove a zone from the endpoint."""
-        with self.changing():
+        with self.exclusive_change():
             endpoint = self._endpoints[endpoint_id]
             zones = tuple(
                 replace(zone, zone_status="Deleting") if zone.zone_id == zone_id else zone
@@ -159,7 +159,7 @@ class World(Transitions):
 
     def set_security_group(self, endpoint_id: str, group_id: str, status: str) -> None:
         """Start to attach (`Attaching`) or to detach (`Detaching`) a security group."""
-        with self.changing():
+        with self.exclusive_change():
             groups = {**self._endpoints[endpoint_id].security_groups, group_id: status}
             self._change(endpoint_id, endpoint_status="Pending", security_groups=groups)
 
@@ -177,7 +177,7 @@ class World(Transitions):
 
     def set_rules(self, group_id: str, *rules: Permission, inner_access: str = "") -> None:
         """Replace a security group's rules, as its owner, with immediate effect on its endpoints."""
-        with self.changing():
+        with self.exclusive_change():
             self.network = self.network.with_rules(group_id, rules, inner_access)
             self.announce()
 
@@ -197,7 +197,7 @@ class World(Transitions):
 
     def remove_service(self, service_id: str) -> None:
         """Delete a service although it has endpoints."""
-        with self.changing():
+        with self.exclusive_change():
             self._deleted_services[service_id] = self._services.pop(service_id)
             for endpoint in list(self._endpoints.values()):
                 if endpoint.service.service_id == service_id:
@@ -205,12 +205,12 @@ class World(Transitions):
 
     def add_service(self, service: EndpointService) -> None:
         """Add a service for the account."""
-        with self.changing():
+        with self.exclusive_change():
             self._services[service.service_id] = service
 
     def change_service(self, service_id: str, **changes: object) -> None:
         """Change a service's attributes, for new endpoints."""
-        with self.changing():
+        with self.exclusive_change():
             self._services[service_id] = replace(self._services[service_id], **changes)  # type: ignore[arg-type]
 
     def set_business_status(self, endpoint_id: str, status: str) -> None:
@@ -241,7 +241,7 @@ class World(Transitions):
 
     def restore(self, state: WorldState) -> None:
         """Restore a state; endpoints listen on this world's port, and the observers are called."""
-        with self.changing():
+        with self.exclusive_change():
             self.mode, self._step = state.mode, state.step
             self.product_open, self.domain = state.product_open, state.domain
             self.denied_actions = set(state.denied_actions)

@@ -23,7 +23,7 @@ _HELD_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class _Pending:
+class _PendingFault:
     fault: Fault
     skip: int
     left: int
@@ -46,7 +46,7 @@ class Hold:
         """End the call; if it is held before its execution, it is never executed."""
         self._released.set()
 
-    def stop_here(self) -> None:
+    def block(self) -> None:
         """Hold the call for at most a minute."""
         self.reached.set()
         self._released.wait(_HELD_SECONDS)
@@ -75,7 +75,7 @@ class Faults:
         self.requests = RequestLog() if requests is None else requests
         self._known = operations
         self._lock = threading.Lock()
-        self._pending: list[_Pending] = []
+        self._pending: list[_PendingFault] = []
         self._holds: list[Hold] = []
         self._closing = threading.Event()
 
@@ -89,7 +89,7 @@ class Faults:
             if self._known:
                 check_operation(fault, self._known)
         with self._lock:
-            self._pending += [_Pending(fault, fault.skip, fault.times) for fault in faults]
+            self._pending += [_PendingFault(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
         """Remove all faults; the log remains."""
@@ -142,7 +142,7 @@ class Faults:
         """Record a call, and return its fault and its hold."""
         with self._lock:
             call = self.requests.arrived(service, operation, self._strike(service, operation))
-            return call, None if service is Service.SQL else self._held()
+            return call, None if service is Service.SQL else self._matching_hold()
 
     def _strike(self, service: Service, operation: str) -> Fault | None:
         for pending in self._pending:
@@ -157,7 +157,7 @@ class Faults:
             return pending.fault
         return None
 
-    def _held(self) -> Hold | None:
+    def _matching_hold(self) -> Hold | None:
         found = None
         for hold in self._holds:
             hold.calls_left -= 1

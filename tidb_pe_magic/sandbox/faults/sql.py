@@ -21,7 +21,7 @@ _COMMANDS = {_INIT_DB: "USE", _PING: "PING"}
 _VERB = re.compile(rb"(?:\s|/\*.*?\*/|(?:--|#)[^\n]*\n)*([A-Za-z]+)", re.DOTALL)
 
 
-class Cut(OSError):  # noqa: N818 - an action of the gate, not an error in it
+class ConnectionCut(OSError):  # noqa: N818 - an action of the gate, not an error in it
     """The connection ends here.
 
     Attributes:
@@ -90,7 +90,7 @@ class Tap:
         fault = call.fault
         self._faults.requests.ended(call.number, carried_out=True, answered=fault is None)
         if fault is not None:
-            raise Cut(data[: len(data) // 2] if fault.point is Point.DURING else b"")
+            raise ConnectionCut(data[: len(data) // 2] if fault.point is Point.DURING else b"")
         return data
 
     def _judge(self, sequence: int, payload: bytes, size: int) -> None:
@@ -107,7 +107,7 @@ class Tap:
             return
         self._call, _ = self._faults.arrived(Service.SQL, operation)
         if self._call.fault is not None and self._call.fault.point is Point.BEFORE:
-            raise Cut
+            raise ConnectionCut
 
 
 def _operation(payload: bytes) -> str:

@@ -85,19 +85,19 @@ class FaultyApp:
             request_id=answer.header(REQUEST_ID[self._service]),
         )
         start_response(answer.status, list(answer.headers))
-        return self._sent(answer, call)
+        return self._send(answer, call)
 
     def _answer(self, environ: WSGIEnvironment, call: Request, hold: Hold | None) -> Answer:
         fault = call.fault
         self._stop(hold, Point.BEFORE)
         if fault is not None and fault.point is Point.BEFORE and not _is_setting(fault):
-            return self._struck(fault)
-        repeated = self._repeated(environ, call)
+            return self._strike(fault)
+        repeated = self._repeated_page(environ, call)
         answer = repeated or self._carried_out(environ, call, fault)
         self._stop(hold, Point.AFTER)
         if fault is not None and fault.point is Point.AFTER:
             self._log.ended(call.number, request_id=answer.header(REQUEST_ID[self._service]))
-            return self._struck(fault)
+            return self._strike(fault)
         if fault is not None and fault.kind in _REWRITING and repeated is None:
             answer = answer.with_body(rewritten(fault, answer.body))
             if fault.kind is Kind.REPEATED_PAGE:
@@ -107,10 +107,10 @@ class FaultyApp:
 
     def _stop(self, hold: Hold | None, point: Point) -> None:
         if hold is not None and hold.point is point:
-            hold.stop_here()
+            hold.block()
             raise HangUp
 
-    def _struck(self, fault: Fault) -> Answer:
+    def _strike(self, fault: Fault) -> Answer:
         """Return the fault's answer, or end the connection without an answer."""
         if fault.kind is Kind.BLACK_HOLE:
             self._faults.pause(fault.seconds)
@@ -123,7 +123,7 @@ class FaultyApp:
         with contextlib.ExitStack() as stack:
             skewed = fault is not None and fault.kind is Kind.CLOCK_SKEW
             if skewed and self._service is Service.ALIBABA:
-                stack.enter_context(self._clock.shifted(_SKEW_SECONDS))
+                stack.enter_context(self._clock.set_ahead(_SKEW_SECONDS))
             if fault is not None and fault.kind is Kind.NONCE_EXPIRED:
                 self._expire_nonces()
             body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
@@ -133,7 +133,7 @@ class FaultyApp:
         self._log.ended(call.number, carried_out=True)
         return Answer(status, tuple(headers.items()), b"".join(body))
 
-    def _repeated(self, environ: WSGIEnvironment, call: Request) -> Answer | None:
+    def _repeated_page(self, environ: WSGIEnvironment, call: Request) -> Answer | None:
         """Return the repeated page to a request for the next one."""
         query = environ.get("QUERY_STRING", "")
         further = "Token=" in query or ("PageNumber=" in query and "PageNumber=1&" not in f"{query}&")
@@ -142,14 +142,14 @@ class FaultyApp:
                 self._repeating.pop(call.operation, None)
             return self._repeating.get(call.operation)
 
-    def _sent(self, answer: Answer, call: Request) -> Iterator[bytes]:
+    def _send(self, answer: Answer, call: Request) -> Iterator[bytes]:
         fault = call.fault
         during: Any = fault.kind if fault is not None and fault.point is Point.DURING else None
         if fault is None or during not in {Kind.RESET, Kind.BLACK_HOLE, Kind.DRIP}:
             self._log.ended(call.number, answered=True)
             yield answer.body
         elif during is Kind.DRIP:
-            yield from self._dripped(answer.body, fault.seconds)
+            yield from self._drip(answer.body, fault.seconds)
             self._log.ended(call.number, answered=True)
         else:
             yield answer.body[: len(answer.body) // 2]
@@ -157,7 +157,7 @@ class FaultyApp:
                 self._faults.pause(fault.seconds)
             raise HangUp(reset=during is Kind.RESET)
 
-    def _dripped(self, body: bytes, seconds: float) -> Iterator[bytes]:
+    def _drip(self, body: bytes, seconds: float) -> Iterator[bytes]:
         size = max(1, -(-len(body) // _DRIPS))
         pieces = [body[start : start + size] for start in range(0, len(body), size)]
         for piece in pieces:

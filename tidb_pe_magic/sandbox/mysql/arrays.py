@@ -60,22 +60,22 @@ def strings(values: Sequence[bytes | None]) -> pa.BinaryArray:
     return _array(np.frombuffer(b"".join(value or b"" for value in values), np.uint8), offsets, there)
 
 
-def fixed(values: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
+def fixed_width(values: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
     """Return the rows of a matrix of bytes as strings; NULL where `there` is False."""
     rows, width = values.shape
     return _array(np.ascontiguousarray(values), np.arange(rows + 1, dtype=np.int32) * width, there)
 
 
-def ragged(values: Numbers, counts: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
+def variable_width(values: Numbers, counts: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
     """Return the first bytes of each row of a matrix, with the given lengths; NULL where `there` is False."""
     if (counts == values.shape[1]).all():
-        return fixed(values, there)
+        return fixed_width(values, there)
     offsets = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=offsets[1:])
     return _array(values[np.arange(values.shape[1]) < counts[:, None]], offsets, there)
 
 
-def taken(array: pa.Array, places: Numbers) -> pa.Array:
+def take_rows(array: pa.Array, places: Numbers) -> pa.Array:
     """Return the values at these positions."""
     wanted = np.ascontiguousarray(places, np.int64)
     return array.take(pa.Array.from_buffers(pa.int64(), len(wanted), [None, pa.py_buffer(wanted)]))

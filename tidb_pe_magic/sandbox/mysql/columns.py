@@ -58,7 +58,7 @@ _BYTES: Final[Mapping[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredType:
     """A type in a column definition; `length` is in characters, for text in bytes."""
 
     type: FieldType
@@ -102,7 +102,7 @@ class Column:
     digits: int | None = None
 
     @cached_property
-    def declared(self) -> Declared:
+    def declared(self) -> DeclaredType:
         """Its declared type."""
         other = _of_duckdb(self.engine_type, self.digits)
         known = _of_mysql(self.source.kind) if self.source is not None else None
@@ -248,7 +248,7 @@ _MYSQL_TYPE: Final = re.compile(r"\s*([a-z]+)\s*(?:\(([^)]*)\))?(.*)", re.DOTALL
 _BLOBS: Final = frozenset({FieldType.TINY_BLOB, FieldType.BLOB, FieldType.MEDIUM_BLOB, FieldType.LONG_BLOB})
 
 
-def _of_mysql(kind: str) -> Declared | None:
+def _of_mysql(kind: str) -> DeclaredType | None:
     """Return the declaration of a table's column; None for a type that is not MySQL's."""
     match = _MYSQL_TYPE.match(kind.lower())
     if match is None:
@@ -259,37 +259,37 @@ def _of_mysql(kind: str) -> Declared | None:
     if name in _INTEGER_TYPES:
         code, signed_length, unsigned_length = _INTEGER_TYPES[name]
         length = sizes[0] if sizes else unsigned_length if unsigned else signed_length
-        return Declared(code, length, unsigned | _BINARY)
+        return DeclaredType(code, length, unsigned | _BINARY)
     if name in {"bool", "boolean"}:
-        return Declared(FieldType.TINY, 1)
+        return DeclaredType(FieldType.TINY, 1)
     if name in {"decimal", "numeric", "dec"}:
         precision, scale = (*sizes, 10, 0)[:2] if len(sizes) != 1 else (sizes[0], 0)
-        return Declared(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), unsigned | _BINARY, scale)
+        return DeclaredType(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), unsigned | _BINARY, scale)
     if name in {"float", "double", "real"}:
-        return _floating(name, sizes, unsigned)
+        return _float_type(name, sizes, unsigned)
     if name in _MOMENT_TYPES:
         code, length = _MOMENT_TYPES[name]
         digits = sizes[0] if sizes else 0
-        return Declared(code, length + (digits + 1 if digits else 0), _BINARY, digits)
+        return DeclaredType(code, length + (digits + 1 if digits else 0), _BINARY, digits)
     if name in _STRING_TYPES or name in _BYTES_TYPES:
         return _stringlike(name, sizes, arguments or "")
     simple = {
-        "date": Declared(FieldType.DATE, 10),
-        "year": Declared(FieldType.YEAR, 4, _UNSIGNED | _BINARY | FieldFlag(1 << 6)),
-        "bit": Declared(FieldType.BIT, (*sizes, 1)[0], _UNSIGNED | _BINARY),
-        "json": Declared(FieldType.JSON, _LONGEST),
+        "date": DeclaredType(FieldType.DATE, 10),
+        "year": DeclaredType(FieldType.YEAR, 4, _UNSIGNED | _BINARY | FieldFlag(1 << 6)),
+        "bit": DeclaredType(FieldType.BIT, (*sizes, 1)[0], _UNSIGNED | _BINARY),
+        "json": DeclaredType(FieldType.JSON, _LONGEST),
     }
     return simple.get(name)
 
 
-def _floating(name: str, sizes: Sequence[int], unsigned: FieldFlag) -> Declared:
+def _float_type(name: str, sizes: Sequence[int], unsigned: FieldFlag) -> DeclaredType:
     decimals = sizes[1] if len(sizes) > 1 else NOT_FIXED_DECIMALS
     if name == "float":
-        return Declared(FieldType.FLOAT, 12, unsigned | _BINARY, decimals)
-    return Declared(FieldType.DOUBLE, 22, unsigned | _BINARY, decimals)
+        return DeclaredType(FieldType.FLOAT, 12, unsigned | _BINARY, decimals)
+    return DeclaredType(FieldType.DOUBLE, 22, unsigned | _BINARY, decimals)
 
 
-def _stringlike(name: str, sizes: Sequence[int], arguments: str) -> Declared:
+def _stringlike(name: str, sizes: Sequence[int], arguments: str) -> DeclaredType:
     text = name in _STRING_TYPES
     code, length = (_STRING_TYPES if text else _BYTES_TYPES)[name]
     flags = FieldFlag(0) if text else _BINARY
@@ -301,44 +301,44 @@ def _stringlike(name: str, sizes: Sequence[int], arguments: str) -> Declared:
         words: list[str] = re.findall(r"'((?:[^']|'')*)'", arguments)
         length = max(map(len, words), default=0) if name == "enum" else len(",".join(words))
         flags |= FieldFlag.ENUM if name == "enum" else FieldFlag.SET
-    return Declared(code, length * (_UTF8MB4_BYTES if text else 1), flags, text=text)
+    return DeclaredType(code, length * (_UTF8MB4_BYTES if text else 1), flags, text=text)
 
 
 # Declarations of expressions
 
-_WIDE_INTEGER: Final = Declared(FieldType.NEWDECIMAL, 41)
-_ANY_TEXT: Final = Declared(FieldType.VAR_STRING, 65535 * _UTF8MB4_BYTES, FieldFlag(0), 31, text=True)
-_DUCKDB_TYPES: Final[Mapping[str, Declared]] = {
+_WIDE_INTEGER: Final = DeclaredType(FieldType.NEWDECIMAL, 41)
+_ANY_TEXT: Final = DeclaredType(FieldType.VAR_STRING, 65535 * _UTF8MB4_BYTES, FieldFlag(0), 31, text=True)
+_DUCKDB_TYPES: Final[Mapping[str, DeclaredType]] = {
     # TiDB's integer expressions are BIGINT, including comparisons.
-    "BOOLEAN": Declared(FieldType.LONGLONG, 1),
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Declared(FieldType.LONGLONG, 20)),
+    "BOOLEAN": DeclaredType(FieldType.LONGLONG, 1),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), DeclaredType(FieldType.LONGLONG, 20)),
     **dict.fromkeys(
         ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
-        Declared(FieldType.LONGLONG, 20, _UNSIGNED | _BINARY),
+        DeclaredType(FieldType.LONGLONG, 20, _UNSIGNED | _BINARY),
     ),
     # SUM() over integers is a HUGEINT here and a DECIMAL in MySQL.
     **dict.fromkeys(("HUGEINT", "UHUGEINT", "BIGNUM"), _WIDE_INTEGER),
-    "FLOAT": Declared(FieldType.FLOAT, 12, _BINARY, NOT_FIXED_DECIMALS),
-    "DOUBLE": Declared(FieldType.DOUBLE, 23, _BINARY, NOT_FIXED_DECIMALS),
-    "JSON": Declared(FieldType.JSON, _LONGEST),
-    "BLOB": Declared(FieldType.LONG_BLOB, _LONGEST, _BINARY | FieldFlag.BLOB),
-    "DATE": Declared(FieldType.DATE, 10),
-    "NULL": Declared(FieldType.NULL, 0),
-    '"NULL"': Declared(FieldType.NULL, 0),
+    "FLOAT": DeclaredType(FieldType.FLOAT, 12, _BINARY, NOT_FIXED_DECIMALS),
+    "DOUBLE": DeclaredType(FieldType.DOUBLE, 23, _BINARY, NOT_FIXED_DECIMALS),
+    "JSON": DeclaredType(FieldType.JSON, _LONGEST),
+    "BLOB": DeclaredType(FieldType.LONG_BLOB, _LONGEST, _BINARY | FieldFlag.BLOB),
+    "DATE": DeclaredType(FieldType.DATE, 10),
+    "NULL": DeclaredType(FieldType.NULL, 0),
+    '"NULL"': DeclaredType(FieldType.NULL, 0),
 }
 _DECIMAL: Final = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 
 
-def _of_duckdb(kind: str, digits: int | None) -> Declared:
+def _of_duckdb(kind: str, digits: int | None) -> DeclaredType:
     if known := _DUCKDB_TYPES.get(kind):
         return known
     if match := _DECIMAL.match(kind):
         precision, scale = map(int, match.groups())
-        return Declared(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), _BINARY, scale)
+        return DeclaredType(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), _BINARY, scale)
     decimals = _MICROSECONDS if digits is None else digits
     fraction = decimals + 1 if decimals else 0
     if kind.startswith("TIMESTAMP"):
-        return Declared(FieldType.DATETIME, 19 + fraction, _BINARY, decimals)
+        return DeclaredType(FieldType.DATETIME, 19 + fraction, _BINARY, decimals)
     if kind.startswith("TIME") or kind == "INTERVAL":
-        return Declared(FieldType.TIME, 10 + fraction, _BINARY, decimals)
-    return Declared(FieldType.JSON, _LONGEST) if _is_nested(kind) else _ANY_TEXT
+        return DeclaredType(FieldType.TIME, 10 + fraction, _BINARY, decimals)
+    return DeclaredType(FieldType.JSON, _LONGEST) if _is_nested(kind) else _ANY_TEXT

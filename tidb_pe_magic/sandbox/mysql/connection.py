@@ -24,7 +24,7 @@ from tidb_pe_magic.sandbox.mysql.handshake import (
 )
 from tidb_pe_magic.sandbox.mysql.packet_stream import MAX_ALLOWED_PACKET
 from tidb_pe_magic.sandbox.mysql.prepared_statements import PreparedStatements
-from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, Malformed, Status, integer
+from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, MalformedPacket, Status, integer
 from tidb_pe_magic.sandbox.mysql.rows import RowEncoder
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _NONE: Final = Status(0)
 _OK, _EOF, _ERROR = 0x00, 0xFE, 0xFF
 #: A client that disconnects, or sends an invalid MySQL packet, is not an error of the server.
-_GONE: Final = (ConnectionError, EOFError, Malformed)
+_GONE: Final = (ConnectionError, EOFError, MalformedPacket)
 
 
 class ClientConnection:
@@ -144,7 +144,7 @@ class ClientConnection:
             raise SqlError(UNKNOWN_COMMAND, f"command {payload[0]} not supported now")
         try:
             await handle(payload[1:])
-        except Malformed:
+        except MalformedPacket:
             raise SqlError(MALFORMED_PACKET, "malform packet error") from None
 
     async def _ping(self, _payload: bytes) -> None:
@@ -235,7 +235,7 @@ class ClientConnection:
         async for batch in result.batches:
             encoded = encoder.encode(batch, self._stream.sequence)
             for data, count in await asyncio.to_thread(list, encoded):
-                self._stream.write_framed(data, count)
+                self._stream.write_packets(data, count)
                 await self._stream.drain()
         await self._stream.send(self._end(more))
 

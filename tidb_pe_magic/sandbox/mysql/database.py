@@ -18,7 +18,7 @@ from tidb_pe_magic.sandbox.mysql.history import History
 from tidb_pe_magic.sandbox.mysql.login import Logins
 from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
 from tidb_pe_magic.sandbox.mysql.session import Session
-from tidb_pe_magic.sandbox.mysql.state import opened, read
+from tidb_pe_magic.sandbox.mysql.state import new_database, read
 from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class FlightsDatabase(Startable):
             before.close()
 
     def _open(self, state: DatabaseState) -> None:
-        database = opened(state)
+        database = new_database(state)
         self._database, self._history = database, History(database, clock=self._clock)
         self._known = 0, state
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tidb_pe_magic.sandbox.mysql.charsets import of_collation
-from tidb_pe_magic.sandbox.mysql.protocol import UTF8MB4_COLLATION, Capability, Cursor, Malformed, Status
+from tidb_pe_magic.sandbox.mysql.protocol import (
+    UTF8MB4_COLLATION,
+    Capability,
+    Cursor,
+    MalformedPacket,
+    Status,
+)
 
 NATIVE_PASSWORD: Final = "mysql_native_password"  # noqa: S105 - a plugin's name
 SCRAMBLE_BYTES: Final = 20
@@ -95,17 +101,17 @@ def parse_login(payload: bytes) -> Login:
     cursor = Cursor(payload)
     capabilities = Capability(cursor.number(4)) & OFFERED
     if not capabilities & Capability.PROTOCOL_41:
-        raise Malformed
+        raise MalformedPacket
     cursor.take(4)  # the client's maximum packet size
     charset = of_collation(cursor.number(1))
     cursor.take(_FILLER)
-    user = cursor.terminated()
+    user = cursor.until_nul()
     if capabilities & Capability.PLUGIN_AUTH_LENENC:
         answer = cursor.string()
     else:
         answer = cursor.take(cursor.number(1))
-    database = cursor.terminated() if capabilities & Capability.CONNECT_WITH_DB else b""
-    plugin = cursor.terminated() if capabilities & Capability.PLUGIN_AUTH else b""
+    database = cursor.until_nul() if capabilities & Capability.CONNECT_WITH_DB else b""
+    plugin = cursor.until_nul() if capabilities & Capability.PLUGIN_AUTH else b""
     return Login(_text(user), answer, _text(database), _text(plugin), charset, capabilities)
 
 
@@ -116,13 +122,13 @@ def parse_change_user(payload: bytes, capabilities: Capability) -> Login:
         Malformed: it is not such a packet.
     """
     cursor = Cursor(payload)
-    user = cursor.terminated()
+    user = cursor.until_nul()
     answer = cursor.take(cursor.number(1))
-    database = cursor.terminated()
+    database = cursor.until_nul()
     charset, plugin = "utf8mb4", b""
     if cursor.left:
         charset = of_collation(cursor.number(2))
-        plugin = cursor.terminated() if capabilities & Capability.PLUGIN_AUTH else b""
+        plugin = cursor.until_nul() if capabilities & Capability.PLUGIN_AUTH else b""
     return Login(_text(user), answer, _text(database), _text(plugin), charset, capabilities)
 
 

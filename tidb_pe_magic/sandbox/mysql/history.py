@@ -47,7 +47,7 @@ def from_datetime(moment: datetime) -> int:
     return max(0, round(milliseconds)) << _LOGICAL_BITS
 
 
-def _shown(timestamp: int) -> str:
+def _format_timestamp(timestamp: int) -> str:
     moment = datetime.fromtimestamp((timestamp >> _LOGICAL_BITS) / 1000, UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " +0000 UTC"
 
@@ -203,7 +203,7 @@ class History:
                 reason = f"cannot set read timestamp to a future time, readTS: {timestamp}, currentTS: {now}"
                 raise SqlError(UNKNOWN_ERROR, reason)
             if timestamp < self._safe_point():
-                point = _shown(self._safe_point())
+                point = _format_timestamp(self._safe_point())
                 raise SqlError(SNAPSHOT_TOO_OLD, f"snapshot is older than GC safe point {point}")
 
     @contextlib.contextmanager
@@ -212,7 +212,7 @@ class History:
         with self._lock:
             self._collect()
             if timestamp < self._safe_point():
-                started, point = _shown(timestamp), _shown(self._safe_point())
+                started, point = _format_timestamp(timestamp), _format_timestamp(self._safe_point())
                 reason = f"transaction starts at {started}, GC safe point is {point}"
                 raise SqlError(GC_TOO_EARLY, f"GC life time is shorter than transaction duration, {reason}")
             past = (state for state in self._past if state.until is not None and timestamp < state.until)

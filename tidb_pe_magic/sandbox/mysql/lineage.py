@@ -54,7 +54,7 @@ def _query(tree: exp.Expr, outer: _Scope) -> list[Output]:
         inner = _Scope(outer.columns, shared)
         outputs_of = [] if recursive else _query(each.this, inner)
         names = [column.name for column in each.args["alias"].args.get("columns") or ()]
-        shared[each.alias.lower()] = _renamed(outputs_of, names)
+        shared[each.alias.lower()] = _rename(outputs_of, names)
     scope = _Scope(outer.columns, shared)
     if isinstance(tree, exp.SetOperation):
         return [(name, None) for name, _ in _query(tree.left, scope)]
@@ -86,7 +86,7 @@ def _under(source: Source | None, alias: str) -> Source | None:
     return replace(source, table=alias) if source is not None and alias else source
 
 
-def _renamed(outputs_of: Sequence[Output], names: Sequence[str]) -> Sequence[Output]:
+def _rename(outputs_of: Sequence[Output], names: Sequence[str]) -> Sequence[Output]:
     if not names:
         return outputs_of
     return [(name, source) for name, (_, source) in zip(names, outputs_of, strict=False)]

@@ -51,9 +51,9 @@ class PacketStream:
 
     def write(self, *payloads: bytes) -> None:
         """Write packets to the buffer."""
-        self.writer.write(b"".join(map(self._framed, payloads)))
+        self.writer.write(b"".join(map(self._add_headers, payloads)))
 
-    def write_framed(self, data: bytes | memoryview, packets: int) -> None:
+    def write_packets(self, data: bytes | memoryview, packets: int) -> None:
         """Write this number of packets, which already have headers, to the buffer."""
         self.sequence = (self.sequence + packets) & 0xFF
         self.writer.write(data)
@@ -67,7 +67,7 @@ class PacketStream:
         """Wait until the client receives the buffer (backpressure)."""
         await self.writer.drain()
 
-    def _framed(self, payload: bytes) -> bytes:
+    def _add_headers(self, payload: bytes) -> bytes:
         parts = []
         for start in range(0, len(payload) + 1, MAX_PACKET):
             part = payload[start : start + MAX_PACKET]

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.errors import UNKNOWN_STATEMENT, WRONG_ARGUMENTS, SqlError
-from tidb_pe_magic.sandbox.mysql.protocol import Cursor, FieldType, Malformed
+from tidb_pe_magic.sandbox.mysql.protocol import Cursor, FieldType, MalformedPacket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ _MARKER: Final = Column("?", "VARCHAR")
 
 
 @dataclass
-class Prepared:
+class MarkedStatement:
     """A statement with markers.
 
     Attributes:
@@ -56,7 +56,7 @@ class PreparedStatements:
     def __init__(self, session: Session) -> None:
         """Start without statements; they run in the session."""
         self._session = session
-        self._statements: dict[int, Prepared] = {}
+        self._statements: dict[int, MarkedStatement] = {}
         self._last = 0
 
     def forget(self) -> None:
@@ -71,9 +71,9 @@ class PreparedStatements:
         """
         (statement,) = await self._session.parse(sql, markers=True)
         markers = 0 if statement.tree is None else len(list(statement.tree.find_all(exp.Placeholder)))
-        columns = await self._session.describe(_bound(statement, [exp.Null()] * markers))
+        columns = await self._session.describe(_bind(statement, [exp.Null()] * markers))
         self._last += 1
-        self._statements[self._last] = Prepared(statement, markers)
+        self._statements[self._last] = MarkedStatement(statement, markers)
         return self._last, [_MARKER] * markers, columns
 
     async def execute(self, payload: bytes) -> Result:
@@ -84,10 +84,10 @@ class PreparedStatements:
             Malformed: the parameters cannot be read.
         """
         cursor = Cursor(payload)
-        prepared = self._found(cursor)
+        prepared = self._find(cursor)
         cursor.take(5)  # flags of a server-side cursor, and how often to run it: once
         values = await asyncio.to_thread(_parameters, cursor, prepared)
-        return await self._session.run(_bound(prepared.statement, values))
+        return await self._session.run(_bind(prepared.statement, values))
 
     def add_long_data(self, payload: bytes) -> None:
         """Add a piece of a parameter's value."""
@@ -103,13 +103,13 @@ class PreparedStatements:
         Raises:
             SqlError: the statement does not exist.
         """
-        self._found(Cursor(payload)).long_data.clear()
+        self._find(Cursor(payload)).long_data.clear()
 
     def close(self, payload: bytes) -> None:
         """Remove a statement."""
         self._statements.pop(Cursor(payload).number(_NUMBER_BYTES), None)
 
-    def _found(self, cursor: Cursor) -> Prepared:
+    def _find(self, cursor: Cursor) -> MarkedStatement:
         number = cursor.number(_NUMBER_BYTES)
         prepared = self._statements.get(number)
         if prepared is None:
@@ -118,7 +118,7 @@ class PreparedStatements:
         return prepared
 
 
-def _bound(statement: Statement, values: Sequence[exp.Expr]) -> Statement:
+def _bind(statement: Statement, values: Sequence[exp.Expr]) -> Statement:
     """Return the statement with its markers replaced by values, in the order of the text."""
     if not values or statement.tree is None:
         return statement
@@ -135,14 +135,14 @@ def _counts(value: exp.Expr) -> bool:
     return isinstance(value, exp.Null) or (isinstance(value, exp.Literal) and value.name.isdigit())
 
 
-def _parameters(cursor: Cursor, prepared: Prepared) -> list[exp.Expr]:
+def _parameters(cursor: Cursor, prepared: MarkedStatement) -> list[exp.Expr]:
     if not prepared.markers:
         return []
     nulls = cursor.take((prepared.markers + 7) // 8)
     if cursor.number(1):
         prepared.types = [_parameter_type(cursor) for _ in range(prepared.markers)]
     if len(prepared.types) != prepared.markers:
-        raise Malformed
+        raise MalformedPacket
     values = []
     for index, (kind, unsigned) in enumerate(prepared.types):
         if index in prepared.long_data:
@@ -160,7 +160,7 @@ def _parameter_type(cursor: Cursor) -> tuple[FieldType, bool]:
     try:
         return FieldType(code), bool(flag & _UNSIGNED)
     except ValueError:
-        raise Malformed from None
+        raise MalformedPacket from None
 
 
 def _value(cursor: Cursor, kind: FieldType, *, unsigned: bool) -> exp.Expr:

@@ -113,7 +113,7 @@ class FieldFlag(IntFlag):
     NO_DEFAULT_VALUE = 1 << 12
 
 
-class Malformed(ValueError):  # noqa: N818 - describes the bytes
+class MalformedPacket(ValueError):  # noqa: N818 - describes the bytes
     """The bytes are not a packet of this kind."""
 
 
@@ -151,7 +151,7 @@ class Cursor:
             Malformed: the payload is too short.
         """
         if not 0 <= size <= self.left:
-            raise Malformed
+            raise MalformedPacket
         start, self._position = self._position, self._position + size
         return self._payload[start : self._position]
 
@@ -166,14 +166,14 @@ class Cursor:
             return head
         width = {0xFC: 2, 0xFD: 3, 0xFE: 8}.get(head)
         if width is None:
-            raise Malformed
+            raise MalformedPacket
         return self.number(width)
 
     def string(self) -> bytes:
         """Return a length-encoded string."""
         return self.take(self.integer())
 
-    def terminated(self) -> bytes:
+    def until_nul(self) -> bytes:
         """Return the bytes before the next NUL, or all remaining bytes without a NUL."""
         end = self._payload.find(b"\0", self._position)
         if end < 0:

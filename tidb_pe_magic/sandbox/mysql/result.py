@@ -19,7 +19,7 @@ _BATCH_ROWS: Final = 16_384
 
 
 @dataclass
-class Reading:
+class RowStream:
     """A query's rows, as a stream.
 
     Attributes:
@@ -32,7 +32,7 @@ class Reading:
     _reader: pa.RecordBatchReader
 
     @classmethod
-    def start(cls, cursor: duckdb.DuckDBPyConnection, sql: str) -> Reading:
+    def start(cls, cursor: duckdb.DuckDBPyConnection, sql: str) -> RowStream:
         """Run a query.
 
         Raises:
@@ -42,7 +42,7 @@ class Reading:
         names, types = list(relation.columns), list(map(str, relation.types))
         if (converted := conversions(types)) is not None:
             relation = relation.project(converted)
-        return cls(names, types, _translated(lambda: relation.to_arrow_reader(_BATCH_ROWS)))
+        return cls(names, types, _translate(lambda: relation.to_arrow_reader(_BATCH_ROWS)))
 
     def fetch(self) -> pa.RecordBatch | None:
         """Return the next rows; None at the end.
@@ -50,7 +50,7 @@ class Reading:
         Raises:
             duckdb.Error: the query fails.
         """
-        return _translated(lambda: next(self._reader, None))
+        return _translate(lambda: next(self._reader, None))
 
     def close(self) -> None:
         """End the query, so that its cursor can run another one."""
@@ -62,7 +62,7 @@ class Reading:
         Raises:
             duckdb.Error: the query fails.
         """
-        return _translated(lambda: list(self._reader))
+        return _translate(lambda: list(self._reader))
 
 
 def describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -75,7 +75,7 @@ def describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Sequence[str]
     return list(relation.columns), list(map(str, relation.types))
 
 
-def _translated(work: Callable[[], _T]) -> _T:
+def _translate(work: Callable[[], _T]) -> _T:
     """Convert an exception of an Arrow stream to DuckDB's exception."""
     try:
         return work()

@@ -9,7 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidb_pe_magic.sandbox.mysql import calendar
-from tidb_pe_magic.sandbox.mysql.arrays import content, fixed, lengths, numbers, ragged, strings, taken, valid
+from tidb_pe_magic.sandbox.mysql.arrays import (
+    content,
+    fixed_width,
+    lengths,
+    numbers,
+    strings,
+    take_rows,
+    valid,
+    variable_width,
+)
 from tidb_pe_magic.sandbox.mysql.protocol import MAX_PACKET, FieldType, integer
 
 if TYPE_CHECKING:
@@ -40,7 +49,7 @@ class RowEncoder:
         rows = max(1, batch.num_rows * _PIECE_BYTES // max(batch.nbytes, _PIECE_BYTES))
         for start in range(0, batch.num_rows, rows):
             payloads = self.payloads(batch.slice(start, rows))
-            data, count = framed(payloads, sequence)
+            data, count = packets(payloads, sequence)
             sequence = (sequence + count) & 0xFF
             yield data, count
 
@@ -48,13 +57,13 @@ class RowEncoder:
         """Return the payload of each row's packet."""
         if not self._binary:
             parts = [_text(array, column) for array, column in zip(batch.columns, self._columns, strict=True)]
-            return _joined(parts, null=_NULL_TEXT)
+            return _join(parts, null=_NULL_TEXT)
         parts = [_bitmaps(batch)]
         parts += [_binary(array, column) for array, column in zip(batch.columns, self._columns, strict=True)]
-        return _joined(parts, null=b"")
+        return _join(parts, null=b"")
 
 
-def framed(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes | memoryview, int]:
+def packets(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes | memoryview, int]:
     """Return the packets of these payloads, and their count."""
     sizes = lengths(payloads)
     if sizes.max(initial=0) >= MAX_PACKET:
@@ -63,7 +72,7 @@ def framed(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes | memoryview,
     headers = np.empty((count, 4), np.uint8)
     headers[:, :3] = sizes.astype("<u4").view(np.uint8).reshape(count, 4)[:, :3]
     headers[:, 3] = np.arange(sequence, sequence + count) & 0xFF
-    return memoryview(content(_joined([fixed(headers), payloads], null=b""))), count
+    return memoryview(content(_join([fixed_width(headers), payloads], null=b""))), count
 
 
 def _framed_in_parts(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes, int]:
@@ -86,13 +95,13 @@ def _binary(array: pa.Array, column: Column) -> pa.BinaryArray:
     kind = array.type
     if column.number:
         values = numbers(array).astype(column.number)
-        return fixed(values.view(np.uint8).reshape(len(array), values.itemsize), valid(array))
+        return fixed_width(values.view(np.uint8).reshape(len(array), values.itemsize), valid(array))
     if pa.types.is_null(kind):
         return array.cast(pa.binary())
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return ragged(*calendar.datetimes(numbers(array), date=pa.types.is_date(kind)), valid(array))
+        return variable_width(*calendar.datetimes(numbers(array), date=pa.types.is_date(kind)), valid(array))
     if pa.types.is_integer(kind) and column.declared.type is FieldType.TIME:
-        return ragged(*calendar.times(numbers(array)), valid(array))
+        return variable_width(*calendar.times(numbers(array)), valid(array))
     return _with_lengths(column.texts(array))
 
 
@@ -105,7 +114,7 @@ def _bitmaps(batch: pa.RecordBatch) -> pa.BinaryArray:
         elif (there := valid(array)) is not None:
             bits[:, number] = ~there
     packed = np.packbits(bits, axis=1, bitorder="little")
-    return fixed(np.hstack([np.zeros((batch.num_rows, 1), np.uint8), packed]))
+    return fixed_width(np.hstack([np.zeros((batch.num_rows, 1), np.uint8), packed]))
 
 
 def _with_lengths(texts: pa.Array) -> pa.BinaryArray:
@@ -113,14 +122,14 @@ def _with_lengths(texts: pa.Array) -> pa.BinaryArray:
     texts = texts.cast(pa.binary())
     sizes = lengths(texts)
     if sizes.max(initial=0) < _ONE_BYTE:
-        heads = fixed(sizes.astype(np.uint8).reshape(-1, 1))
+        heads = fixed_width(sizes.astype(np.uint8).reshape(-1, 1))
     else:
         # Each length is encoded once.
         distinct, places = np.unique(sizes, return_inverse=True)
-        heads = taken(strings([integer(int(size)) for size in distinct]), places)
+        heads = take_rows(strings([integer(int(size)) for size in distinct]), places)
     # If a text is NULL, its joined value is NULL too.
     return pc.binary_join_element_wise(heads, texts, _NOTHING, null_handling="emit_null")
 
 
-def _joined(parts: Sequence[pa.Array], *, null: bytes) -> pa.BinaryArray:
+def _join(parts: Sequence[pa.Array], *, null: bytes) -> pa.BinaryArray:
     return pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement=null)

@@ -36,7 +36,7 @@ from tidb_pe_magic.sandbox.mysql.protocol import Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.result import describe
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
-from tidb_pe_magic.sandbox.mysql.snapshot import HistoricRead
+from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, parse, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
@@ -99,7 +99,7 @@ class Session:
         self._readers = readers
         self._connection: Client | None = None
         self._transaction = Transaction(cursor, history)
-        self._snapshot = HistoricRead(history)
+        self._snapshot = SnapshotRead(history)
         self._definitions = Definitions(cursor, lambda: history.definitions)
         self.variables = self._defaults()
         self._user_variables: dict[str, Any] = {}
@@ -182,7 +182,7 @@ class Session:
             SqlError: the statement is invalid.
         """
         try:
-            return await self._in_thread(lambda: self._described(statement))
+            return await self._in_thread(lambda: self._describe(statement))
         except duckdb.Error as error:
             translated = name_error(from_duckdb(error, self.database or ""), statement.tree)
             if translated.code != UNKNOWN_ERROR:
@@ -245,7 +245,7 @@ class Session:
             await self._in_thread(self._transaction.commit)
         elif isinstance(tree, exp.Rollback):
             await self._in_thread(self._transaction.rollback)
-        elif (shown := self._shown(tree)) is not None:
+        elif (shown := self._show_query(tree)) is not None:
             return await self._select(shown)
         else:
             return await self._execute(statement)
@@ -254,16 +254,16 @@ class Session:
     async def _execute(self, statement: Statement) -> Result:
         context = self._context()
         try:
-            return await self._translated(statement, context)
+            return await self._run_translation(statement, context)
         except duckdb.BinderException as error:
             # If DuckDB cannot determine an argument's type, the mean or quotient stays a DOUBLE.
             if "Macro mysql_" not in str(error):
                 raise
         context = self._context()
         context.exact = False
-        return await self._translated(statement, context)
+        return await self._run_translation(statement, context)
 
-    async def _translated(self, statement: Statement, context: TranslationContext) -> Result:
+    async def _run_translation(self, statement: Statement, context: TranslationContext) -> Result:
         tree = statement.tree
         if isinstance(tree, exp.Describe):
             return await self._explain(tree, context)
@@ -309,7 +309,7 @@ class Session:
             self._last_insert_id = first_id
         return Result(affected_rows=count, last_insert_id=first_id)
 
-    def _shown(self, tree: exp.Expr) -> Callable[[], str] | None:
+    def _show_query(self, tree: exp.Expr) -> Callable[[], str] | None:
         """Return the function that builds the query for SHOW and DESCRIBE; None for other statements."""
         if isinstance(tree, exp.Show):
             return lambda: self._show.query(tree, self.database or "")
@@ -317,16 +317,16 @@ class Session:
             return lambda: self._show.columns(tree.this, self.database or "")
         return None
 
-    def _described(self, statement: Statement) -> Sequence[Column]:
+    def _describe(self, statement: Statement) -> Sequence[Column]:
         tree = statement.tree
         if tree is None:
             return ()
-        if (shown := self._shown(tree)) is not None:
-            return _declared(*describe(self._cursor, shown()), [])
+        if (shown := self._show_query(tree)) is not None:
+            return _columns(*describe(self._cursor, shown()), [])
         if not isinstance(tree, exp.Query):
             return ()
         names, types = describe(self._cursor, to_duckdb(statement, self._context()))
-        return _declared(names, types, outputs(tree, self._columns_of))
+        return _columns(names, types, outputs(tree, self._columns_of))
 
     def _columns_of(self, schema: str, table: str) -> Sequence[tuple[str, Source | None]]:
         return self._definitions.columns(schema or self.database or "", table)
@@ -338,7 +338,7 @@ class Session:
             # Looked up first, because DuckDB ends a query's stream when its cursor runs another query.
             sources = [] if tree is None else outputs(tree, self._columns_of)
             reading = self._transaction.read(query(), begin=begin)
-            return _declared(reading.names, reading.types, sources)
+            return _columns(reading.names, reading.types, sources)
 
         return Result(columns=await self._in_thread(start), batches=self._rows(self._transaction.fetch))
 
@@ -346,7 +346,7 @@ class Session:
         def start() -> Sequence[Column]:
             sources = outputs(tree, self._columns_of)
             reading = self._snapshot.read(sql, self._search_path())
-            return _declared(reading.names, reading.types, sources)
+            return _columns(reading.names, reading.types, sources)
 
         return Result(columns=await self._in_thread(start), batches=self._rows(self._snapshot.fetch))
 
@@ -473,7 +473,7 @@ class Session:
         connection.kill(query=tree.text("kind").upper() == "QUERY")
 
 
-def _declared(
+def _columns(
     names: Sequence[str], types: Sequence[str], sources: Sequence[tuple[str, Source | None]]
 ) -> Sequence[Column]:
     """Return a query's columns, with their sources if they are certain."""

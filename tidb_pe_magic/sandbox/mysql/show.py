@@ -116,14 +116,14 @@ class Show:
             )
         if kind in {"TABLES", "TABLE STATUS"} and not database:
             raise SqlError(NO_DATABASE_SELECTED, "No database selected")
-        return self._filter(self._listing(kind, database, show), show)
+        return self._filter(self._table_list(kind, database, show), show)
 
     def tables(self) -> Mapping[str, Callable[[], str]]:
         """Return queries for the tables of information_schema whose rows depend on the session, by name."""
         names = ("VARIABLE_NAME", "VARIABLE_VALUE")
 
         def rows(pairs: Callable[[], Iterable[tuple[str, object]]]) -> Callable[[], str]:
-            return lambda: rows_query(names, [(name, _shown(value)) for name, value in pairs()])
+            return lambda: rows_query(names, [(name, _display(value)) for name, value in pairs()])
 
         status, variables = rows(self._status), rows(self._variables)
         listed = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")
@@ -141,7 +141,7 @@ class Show:
         self._need_table(database, table.name)
         return self._of_table("COLUMNS", database, table.name, full=False)
 
-    def _listing(self, kind: str, database: str, show: exp.Show) -> str:
+    def _table_list(self, kind: str, database: str, show: exp.Show) -> str:
         schema = HIDDEN_SCHEMA
         if kind == "TABLES":
             more = ', TABLE_TYPE AS "Table_type"' if show.args.get("full") else ""
@@ -157,7 +157,7 @@ class Show:
             )
         if kind in {"VARIABLES", "STATUS"}:
             pairs = self._variables() if kind == "VARIABLES" else self._status()
-            return rows_query(("Variable_name", "Value"), [(name, _shown(value)) for name, value in pairs])
+            return rows_query(("Variable_name", "Value"), [(name, _display(value)) for name, value in pairs])
         if kind == "PROCESSLIST":
             names = ("Id", "User", "Host", "db", "Command", "Time", "State", "Info")
             return rows_query(names, self._processes())
@@ -254,7 +254,7 @@ class Show:
         return f" COMMENT={sql_string(rows[0][0])}" if rows and rows[0][0] else ""
 
 
-def _shown(value: object) -> object:
+def _display(value: object) -> object:
     if isinstance(value, bool):
         return "ON" if value else "OFF"
     return "" if value is None else str(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.mysql.errors import UNKNOWN_ERROR, WRONG_VALUE, SqlError
 from tidb_pe_magic.sandbox.mysql.history import from_datetime
-from tidb_pe_magic.sandbox.mysql.result import Reading
+from tidb_pe_magic.sandbox.mysql.result import RowStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.history import History
 
 
-class HistoricRead:
+class SnapshotRead:
     """The snapshot that the session reads; none while `timestamp` is 0."""
 
     def __init__(self, history: History) -> None:
@@ -41,13 +41,13 @@ class HistoricRead:
         if self.timestamp:
             raise SqlError(UNKNOWN_ERROR, "can not execute write statement when 'tidb_snapshot' is set")
 
-    def read(self, sql: str, search_path: str) -> Reading:
+    def read(self, sql: str, search_path: str) -> RowStream:
         """Run a query to its end, and return its columns; `fetch` returns its rows."""
         with self._history.reader(self.timestamp) as reader:
             self._reading = reader.cursor
             try:
                 reader.cursor.execute(search_path)
-                reading = Reading.start(reader.cursor, sql)
+                reading = RowStream.start(reader.cursor, sql)
                 # Into memory, because the state may be collected in the meantime.
                 self._rows = iter(reading.rest())
             finally:

@@ -55,7 +55,7 @@ def read(cursor: duckdb.DuckDBPyConnection, flights: int | None) -> DatabaseStat
     )
 
 
-def opened(state: DatabaseState) -> duckdb.DuckDBPyConnection:
+def new_database(state: DatabaseState) -> duckdb.DuckDBPyConnection:
     """Return a new database with this content.
 
     Raises:

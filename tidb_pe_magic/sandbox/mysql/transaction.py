@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
-from tidb_pe_magic.sandbox.mysql.result import Reading
+from tidb_pe_magic.sandbox.mysql.result import RowStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Transaction:
         self._writes: list[str] = []
         self._open = False
         self._started = 0
-        self._reading: Reading | None = None
+        self._reading: RowStream | None = None
 
     @property
     def open(self) -> bool:
@@ -81,7 +81,7 @@ class Transaction:
     def write(self, sql: str, *, begin: bool) -> tuple[int, int]:
         """Run an INSERT, UPDATE or DELETE; return the number of rows and the first generated id."""
         self._begin_if(begin)
-        before = self._generated()
+        before = self._sequence_values()
         try:
             # Outside a transaction it commits at its end; within one, COMMIT does.
             with contextlib.nullcontext() if self._open else self._history.commit():
@@ -92,15 +92,15 @@ class Transaction:
         if self._open:
             self._writes.append(sql)
         count = int(rows[0][0]) if rows else 0
-        after = self._generated()
+        after = self._sequence_values()
         changed = [value for name, value in after.items() if value != before.get(name)]
         return count, changed[0] - count + 1 if len(changed) == 1 else 0
 
-    def read(self, sql: str, *, begin: bool) -> Reading:
+    def read(self, sql: str, *, begin: bool) -> RowStream:
         """Start a query; `fetch` returns its rows."""
         self._begin_if(begin)
         try:
-            self._reading = Reading.start(self._cursor, sql)
+            self._reading = RowStream.start(self._cursor, sql)
         except duckdb.Error:
             self._recover()
             raise
@@ -143,7 +143,7 @@ class Transaction:
         with contextlib.suppress(duckdb.TransactionException):
             self._cursor.execute("ROLLBACK")
 
-    def _generated(self) -> dict[str, int]:
+    def _sequence_values(self) -> dict[str, int]:
         rows = self._cursor.execute(
             "SELECT sequence_name, last_value FROM duckdb_sequences() WHERE last_value IS NOT NULL"
         ).fetchall()
@@ -165,10 +165,10 @@ class Transaction:
             raise SqlError(DEADLOCK, _LOST)
         try:
             self._started = self._history.begin(self, self._cursor)
-            before = self._generated()
+            before = self._sequence_values()
             for sql in writes:
                 self._cursor.execute(sql)
-            again = self._generated()
+            again = self._sequence_values()
         except duckdb.Error:
             self.end()
             raise SqlError(DEADLOCK, _LOST) from None

@@ -120,7 +120,7 @@ class Variables:
             SqlError: the variable does not exist.
         """
         name = name.lower()
-        _, default, _ = _known(name)
+        _, default, _ = _schema_of(name)
         live = self._live.get(name)
         return live() if live else self._values.get(name, default)
 
@@ -130,7 +130,7 @@ class Variables:
         Raises:
             SqlError: the variable does not exist, it is read-only, or the value is invalid.
         """
-        kind, default, dynamic = _known(name)
+        kind, default, dynamic = _schema_of(name)
         if not dynamic:
             raise SqlError(READ_ONLY_VARIABLE, f"Variable '{name}' is a read only variable")
         try:
@@ -147,7 +147,7 @@ class Variables:
         return [(name, self.get(name)) for name in sorted(_SCHEMA)]
 
 
-def _known(name: str) -> _Schema:
+def _schema_of(name: str) -> _Schema:
     if known := _SCHEMA.get(name.lower()):
         return known
     raise SqlError(UNKNOWN_VARIABLE, f"Unknown system variable '{name}'")

@@ -8,7 +8,7 @@ import functools
 from typing import TYPE_CHECKING, Literal, Self
 
 from tidb_pe_magic.sandbox.faults import Faults
-from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
+from tidb_pe_magic.sandbox.faults.sql import ConnectionCut, Tap
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 from tidb_pe_magic.sandbox.network.tls_offer import begin
@@ -192,7 +192,7 @@ class Gate(Startable):
                         tap,
                         functools.partial(self._ciphers.__setitem__, own),
                     )
-                except Cut as cut:
+                except ConnectionCut as cut:
                     writer.write(cut.last)
                     raise
             await asyncio.gather(
@@ -232,7 +232,7 @@ async def _pump(reader: TlsReader, writer: Writer, tap: Callable[[bytes], bytes]
     while data := await reader.read(_CHUNK):
         try:
             passed = tap(data)
-        except Cut as cut:
+        except ConnectionCut as cut:
             writer.write(cut.last)
             raise
         writer.write(passed)

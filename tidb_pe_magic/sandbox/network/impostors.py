@@ -103,7 +103,7 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def refusing(code: int, message: str) -> Behaviour:
+def refuse_with(code: int, message: str) -> Behaviour:
     """Return a behavior: send a MySQL error instead of a greeting."""
 
     def behave(connection: socket.socket) -> None:
@@ -173,7 +173,7 @@ def frozen_at_query(upstream: Address) -> Behaviour:
     return behave
 
 
-def waking(upstream: Address, seconds: float) -> Behaviour:
+def wake_slowly(upstream: Address, seconds: float) -> Behaviour:
     """Return a behavior: forward everything, but logins only some seconds after the first one."""
     lock = threading.Lock()
     awake: float | None = None

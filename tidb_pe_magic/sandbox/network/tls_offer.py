@@ -163,14 +163,14 @@ async def _log_in(session: TlsSession, server: Streams, tap: TlsTap) -> None:
             (flags,) = struct.unpack_from("<I", payload)
             payload = struct.pack("<I", flags & ~_CLIENT_SSL) + payload[4:]
             first = False
-        server[1].write(tap.sent(_counted(header, -1) + payload))
+        server[1].write(tap.sent(_shift_count(header, -1) + payload))
         header = await server[0].readexactly(_HEADER)
         payload = await server[0].readexactly(int.from_bytes(header[:3], "little"))
-        session.write(tap.answered(_counted(header, 1) + payload))
+        session.write(tap.answered(_shift_count(header, 1) + payload))
         await session.drain()
         if payload[:1] in {bytes((_OK,)), bytes((_ERROR,))}:
             return
 
 
-def _counted(header: bytes, shift: int) -> bytes:
+def _shift_count(header: bytes, shift: int) -> bytes:
     return header[:3] + bytes(((header[3] + shift) & 0xFF,))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.sandbox.alibaba.network_seed import VSwitch
-    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
+    from tidb_pe_magic.sandbox.scenarios.scenario import Stage
 
 _CLUSTER, _SERVICE = "10430185274093617152", "epsrv-t4ndemo7c1x0qk2p9s8e"
 _VPC, _GROUP, _ADVANCED = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics", "sg-t4nenterprise"
@@ -26,18 +26,18 @@ _EVERYONE, _SKEW = "0.0.0.0/0", 20 * 60.0
 _ANY_PORT = "1/65535"
 
 
-def _not_activated(sandbox: Staged) -> None:
+def _not_activated(sandbox: Stage) -> None:
     sandbox.world.product_open = False
 
 
-def _service(**changes: Any) -> Callable[[Staged], None]:
+def _service(**changes: Any) -> Callable[[Stage], None]:
     return lambda sandbox: sandbox.world.change_service(_SERVICE, **changes)
 
 
-def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Staged], None]:
+def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Stage], None]:
     """Change the vSwitch of the second zone, so that only one zone is usable."""
 
-    def stage(sandbox: Staged) -> None:
+    def stage(sandbox: Stage) -> None:
         network = sandbox.world.network
         changed = (change(v) if v.vswitch_id == _SECOND_VSWITCH else v for v in network.vswitches)
         sandbox.world.network = replace(network, vswitches=tuple(v for v in changed if v is not None))
@@ -45,12 +45,12 @@ def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[St
     return stage
 
 
-def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Staged], None]:
+def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Stage], None]:
     """Set the security group's rules, and deny traffic between its members by default."""
     return lambda sandbox: sandbox.world.set_rules(_GROUP, *permissions, inner_access=inner_access)
 
 
-def _endpoint(sandbox: Staged, *groups: str) -> str:
+def _endpoint(sandbox: Stage, *groups: str) -> str:
     world = sandbox.world
     made = world.create_endpoint(
         service=next(service for service in world.services if service.service_id == _SERVICE),
@@ -63,27 +63,27 @@ def _endpoint(sandbox: Staged, *groups: str) -> str:
     return made.endpoint_id
 
 
-def _endpoint_exists(sandbox: Staged) -> None:
+def _endpoint_exists(sandbox: Stage) -> None:
     _endpoint(sandbox)
 
 
-def _groups_mixed(sandbox: Staged) -> None:
+def _groups_mixed(sandbox: Stage) -> None:
     _endpoint(sandbox, _GROUP, _ADVANCED)
 
 
-def _financially_locked(sandbox: Staged) -> None:
+def _financially_locked(sandbox: Stage) -> None:
     sandbox.world.set_business_status(_endpoint(sandbox), "FinancialLocked")
 
 
-def _clock_skew(sandbox: Staged) -> None:
+def _clock_skew(sandbox: Stage) -> None:
     sandbox.clock.ahead = _SKEW
 
 
-def _denied(action: str) -> Callable[[Staged], None]:
+def _denied(action: str) -> Callable[[Stage], None]:
     return lambda sandbox: sandbox.world.denied_actions.add(action)
 
 
-def _cluster_restoring(sandbox: Staged) -> None:
+def _cluster_restoring(sandbox: Stage) -> None:
     sandbox.clusters.update(_CLUSTER, state="RESTORING")
     sandbox.impersonate(Impostor(impostors.silent))
 

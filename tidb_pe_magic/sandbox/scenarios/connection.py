@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.network.addresses import Address
     from tidb_pe_magic.sandbox.network.gate import Manner
-    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
+    from tidb_pe_magic.sandbox.scenarios.scenario import Stage
     from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
 _WAKING = 20.0  # seconds; users set time limits of 20 to 60 s for it (public reports of 2026)
 
 
-def _demo(sandbox: Staged) -> Cluster:
+def _demo(sandbox: Stage) -> Cluster:
     return next(cluster for cluster in sandbox.clusters.clusters.values() if cluster.display_name == "demo")
 
 
-def _no_change(sandbox: Staged) -> None:
+def _no_change(sandbox: Stage) -> None:
     """Do not change the sandbox."""
 
 
-def _tls(sandbox: Staged, *names: str, expired: bool = False, trusted: bool = True) -> None:
+def _tls(sandbox: Stage, *names: str, expired: bool = False, trusted: bool = True) -> None:
     # Imported here, because only these scenarios need `cryptography`.
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
@@ -36,23 +36,23 @@ def _tls(sandbox: Staged, *names: str, expired: bool = False, trusted: bool = Tr
     sandbox.offer_tls(tls, trusted=trusted)
 
 
-def _no_tls(sandbox: Staged) -> None:
+def _no_tls(sandbox: Stage) -> None:
     sandbox.offer_tls(None)
 
 
-def _broken_tls(sandbox: Staged) -> None:
+def _broken_tls(sandbox: Stage) -> None:
     sandbox.offer_tls(None)
     sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, None)))
 
 
-def _everywhere(manner: Manner) -> Callable[[Staged], None]:
-    def stage(sandbox: Staged) -> None:
+def _everywhere(manner: Manner) -> Callable[[Stage], None]:
+    def stage(sandbox: Stage) -> None:
         sandbox.gate.manner = lambda _address: manner
 
     return stage
 
 
-def _one_zone(sandbox: Staged) -> None:
+def _one_zone(sandbox: Stage) -> None:
     def manner(address: Address) -> Manner:
         first = {e.zones[0].eni_ip for e in sandbox.world.endpoints.values() if e.zones}
         return "swallow" if address[0] in first else "forward"
@@ -60,32 +60,32 @@ def _one_zone(sandbox: Staged) -> None:
     sandbox.gate.manner = manner
 
 
-def _behaving(behave: impostors.Behaviour) -> Callable[[Staged], None]:
+def _impersonation(behave: impostors.Behaviour) -> Callable[[Stage], None]:
     return lambda sandbox: sandbox.impersonate(Impostor(behave))
 
 
-def _frozen(sandbox: Staged) -> None:
+def _frozen(sandbox: Stage) -> None:
     sandbox.impersonate(Impostor(impostors.frozen_at_query(sandbox.gate.upstream)))
 
 
-def _asleep(sandbox: Staged) -> None:
-    sandbox.impersonate(Impostor(impostors.waking(sandbox.gate.upstream, _WAKING)))
+def _asleep(sandbox: Stage) -> None:
+    sandbox.impersonate(Impostor(impostors.wake_slowly(sandbox.gate.upstream, _WAKING)))
 
 
-def _domain(name: str) -> Callable[[Staged], None]:
-    def stage(sandbox: Staged) -> None:
+def _domain(name: str) -> Callable[[Stage], None]:
+    def stage(sandbox: Stage) -> None:
         sandbox.world.domain = name
 
     return stage
 
 
-def _other_password(sandbox: Staged) -> None:
+def _other_password(sandbox: Stage) -> None:
     cluster = _demo(sandbox)
     root = f"{cluster.user_prefix}.root"
     sandbox.clusters.update_sql_user(cluster.cluster_id, root, password="changed-since-then")  # noqa: S106
 
 
-def _other_prefix(sandbox: Staged) -> None:
+def _other_prefix(sandbox: Stage) -> None:
     cluster = _demo(sandbox)
     sandbox.clusters.update(cluster.cluster_id, user_prefix="2" + cluster.user_prefix[1:][::-1])
 
@@ -135,25 +135,25 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "server-silent",
         "The connection opens, but the server sends nothing.",
-        _behaving(impostors.silent),
+        _impersonation(impostors.silent),
         doctor="handshake",
     ),
     Scenario(
         "not-mysql",
         "The server on the port is not a MySQL server.",
-        _behaving(impostors.other_protocol),
+        _impersonation(impostors.other_protocol),
         doctor="handshake",
     ),
     Scenario(
         "connection-reset",
         "The connection opens, and is then reset.",
-        _behaving(impostors.reset),
+        _impersonation(impostors.reset),
         doctor="handshake",
     ),
     Scenario(
         "too-many-connections",
         "The server refuses further connections.",
-        _behaving(impostors.refusing(_TOO_MANY_CONNECTIONS, "Too many connections")),
+        _impersonation(impostors.refuse_with(_TOO_MANY_CONNECTIONS, "Too many connections")),
         doctor="handshake",
     ),
     Scenario("wrong-password", "The password was changed.", _other_password, doctor="login"),
@@ -167,7 +167,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         "endpoint-not-allowed",
         "The cluster's Authorized Networks do not contain the endpoint.",
         # Number and text of the gateway's refusal: [GUESS].
-        _behaving(impostors.refusing_login(_ACCESS_DENIED, "Access denied for user (using password: YES)")),
+        _impersonation(
+            impostors.refusing_login(_ACCESS_DENIED, "Access denied for user (using password: YES)")
+        ),
         doctor="login",
     ),
     Scenario(

@@ -15,7 +15,7 @@ from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
+    from tidb_pe_magic.sandbox.scenarios.scenario import Stage
 
 _GATEWAY, _ACCESS_DENIED, _LOCKED, _EXPIRED = 1105, 1045, 3118, 1862
 _DOCS = "https://docs.pingcap.com/tidbcloud"
@@ -23,7 +23,7 @@ _PREFIX_PAGE = f"{_DOCS}/select-cluster-tier#user-name-prefix"
 _USER = "2vKmPqRsTuWxYzA.root"
 
 
-def _refusing(code: int, text: str) -> Callable[[Staged], None]:
+def _login_refusal(code: int, text: str) -> Callable[[Stage], None]:
     return lambda sandbox: sandbox.impersonate(Impostor(impostors.refusing_login(code, text)))
 
 
@@ -87,5 +87,5 @@ _ROWS: tuple[tuple[str, str, int, str], ...] = (
     ),
 )
 SCENARIOS: tuple[Scenario, ...] = tuple(
-    Scenario(name, summary, _refusing(code, text), doctor="login") for name, summary, code, text in _ROWS
+    Scenario(name, summary, _login_refusal(code, text), doctor="login") for name, summary, code, text in _ROWS
 )

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place
+from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, InstancePlace
 from tidb_pe_magic.sandbox.alibaba.network_seed import JAKARTA, SINGAPORE
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
+    from tidb_pe_magic.sandbox.scenarios.scenario import Stage
 
-_OTHER_VPC = Place(
+_OTHER_VPC = InstancePlace(
     region_id=SINGAPORE,
     zone_id=f"{SINGAPORE}b",
     vpc_id="vpc-t4nother5d9r1z",
     vswitch_id="vsw-t4nob1",
     private_ip="10.30.2.40",
 )
-_OTHER_REGION = Place(
+_OTHER_REGION = InstancePlace(
     region_id=JAKARTA,
     zone_id=f"{JAKARTA}a",
     vpc_id="vpc-k1ajakarta4h8n2v",
@@ -30,8 +30,8 @@ _OTHER_REGION = Place(
 _PORTAL = ForeignPage("<!DOCTYPE html><title>Sign in to the network</title><h1>Welcome</h1>")
 
 
-def _at(place: Place | ForeignPage | None) -> Callable[[Staged], None]:
-    def stage(sandbox: Staged) -> None:
+def _at(place: InstancePlace | ForeignPage | None) -> Callable[[Stage], None]:
+    def stage(sandbox: Stage) -> None:
         sandbox.place, sandbox.routed = place, False
 
     return stage

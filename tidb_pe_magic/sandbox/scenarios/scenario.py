@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place
+    from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, InstancePlace
     from tidb_pe_magic.sandbox.alibaba.world import World
     from tidb_pe_magic.sandbox.clock import CloudClock
     from tidb_pe_magic.sandbox.network.certificates import ServerTls
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 
-class Staged(Protocol):
+class Stage(Protocol):
     """The parts of a `Sandbox` that a scenario changes; see its docstrings."""
 
     world: World
     clusters: ClusterStore
     clock: CloudClock
     gate: Gate
-    place: Place | ForeignPage | None
+    place: InstancePlace | ForeignPage | None
     routed: bool
 
     def impersonate(self, impostor: Impostor) -> None:
@@ -53,7 +53,7 @@ class Scenario:
 
     name: str
     summary: str
-    stage: Callable[[Staged], None]
+    stage: Callable[[Stage], None]
     plan: str = ""
     doctor: str = ""
 

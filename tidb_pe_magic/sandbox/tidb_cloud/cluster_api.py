@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Response, jsonify, request
 
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import REGIONS, Code, RefusedError
-from tidb_pe_magic.sandbox.tidb_cloud.filters import CLOUD_PROVIDERS, ordered, parse_filter
+from tidb_pe_magic.sandbox.tidb_cloud.filters import CLOUD_PROVIDERS, parse_filter, sort
 from tidb_pe_magic.sandbox.tidb_cloud.parameters import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -40,7 +40,7 @@ class ClusterApi:
         expression, order = single("filter").strip(), single("orderBy").strip()
         matches = parse_filter(expression)
         found = [cluster for cluster in self._store.clusters.values() if matches(cluster)]
-        found = ordered(found, order)
+        found = sort(found, order)
         page, token = self._pager.page(found, size=size, skip=skip, params=(expression, order))
         clusters = [cluster.to_json(full=False) for cluster in page]
         return jsonify({"clusters": clusters, "nextPageToken": token, "totalSize": len(found)})

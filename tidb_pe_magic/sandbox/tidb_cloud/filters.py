@@ -40,7 +40,7 @@ def parse_filter(expression: str) -> Callable[[Cluster], bool]:
         term = _TERM.match(expression, position)
         if term is None:
             raise RefusedError(Code.INVALID_ARGUMENT, f"invalid filter at position {position}")
-        terms.append(_term(term[1], _unquoted(term[2])))
+        terms.append(_term(term[1], _unquote(term[2])))
         position = term.end()
         separator = _AND.match(expression, position)
         if separator is None and position < len(expression):
@@ -49,13 +49,13 @@ def parse_filter(expression: str) -> Callable[[Cluster], bool]:
     return lambda cluster: all(term(cluster) for term in terms)
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text[0] in "'\"" else text
 
 
 def _term(name: str, value: str) -> Callable[[Cluster], bool]:
     if name.startswith("labels.") and name != "labels.":
-        label = _unquoted(name.removeprefix("labels."))
+        label = _unquote(name.removeprefix("labels."))
         return lambda cluster: cluster.labels.get(label) == value
     if name not in _FIELDS:
         raise RefusedError(Code.INVALID_ARGUMENT, f"invalid filter: unknown field {name}")
@@ -71,7 +71,7 @@ _ORDERS: Mapping[str, Callable[[Cluster], str]] = {
 }
 
 
-def ordered(clusters: list[Cluster], order: str) -> list[Cluster]:
+def sort(clusters: list[Cluster], order: str) -> list[Cluster]:
     """Return the clusters in the order of an AIP expression such as `displayName, createTime desc`."""
     terms = [term.split() for term in order.split(",")] if order else []
     # Sort stably by each term, from the last to the first, so that the first term has the highest priority.

@@ -47,7 +47,7 @@ class Gateway:
     def admit(self) -> Response | None:
         """Return None to allow a request, or the answer that refuses it."""
         sent = request.authorization
-        verdict = self._judged(sent)
+        verdict = self._judge(sent)
         quota = self._limiter.spend(verdict.key, 2 if verdict.first_use_of_keyless_nonce else 1)
         g.verdict, g.quota = verdict, quota
         if quota.exceeded:
@@ -66,7 +66,7 @@ class Gateway:
             return answer
         return None
 
-    def _judged(self, sent: Authorization | None) -> Verdict:
+    def _judge(self, sent: Authorization | None) -> Verdict:
         if sent is not None and sent.type == "bearer":
             name = self._tokens.get(sent.token or "")
             return Verdict(name) if name else Verdict(refusal="unknown token")
