@@ -179,7 +179,7 @@ def test_a_saved_connection_is_opened(
 def test_the_cells_session_is_left_alone(connected: Runbook) -> None:
     """Tables are read over a separate connection, quickly even if the session is busy."""
     session = connected._context.connections.record("tidb").session  # type: ignore[union-attr]
-    with session.lent("SELECT 1") as busy:
+    with session.borrow("SELECT 1") as busy:
         before = busy.dbapi_connection.thread_id()  # type: ignore[union-attr]
         assert len(listed(connected)) > 0
         assert busy.dbapi_connection.thread_id() == before  # type: ignore[union-attr]

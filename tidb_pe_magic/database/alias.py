@@ -104,7 +104,7 @@ class AliasSession:
             raise InvalidRequest(field, reason, advice="Omit the option, or connect again.")
 
     @contextmanager
-    def lent(self, statement: str) -> Iterator[PoolProxiedConnection]:
+    def borrow(self, statement: str) -> Iterator[PoolProxiedConnection]:
         """Yield the session's connection for one statement; reopen it if it was dropped while idle.
 
         Raises:

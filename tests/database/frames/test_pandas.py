@@ -173,7 +173,7 @@ def test_declared_types_decide() -> None:
     """If the parts of a result are read separately, their dtypes depend on the declared types only."""
     kinds = [pa.int32(), pa.uint64(), pa.decimal128(15, 2), pa.decimal128(16, 2), pa.decimal128(18, 0)]
     schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
-    layout = Layout.declared(schema, "pandas", "auto")
+    layout = Layout.of_schema(schema, "pandas", "auto")
     dtypes = ["Int64", "UInt64", "float64", "decimal128(16, 2)[pyarrow]", "Int64"]
     rows: Iterable[dict[str, Any]] = (
         {"c0": 1, "c1": 2, "c2": Decimal(1), "c3": Decimal(1), "c4": Decimal(1)},

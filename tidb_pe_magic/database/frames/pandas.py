@@ -86,7 +86,7 @@ class Layout:
         return cls(table.schema, places, dtypes)
 
     @classmethod
-    def declared(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
+    def of_schema(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
         """Return the layout for any rows of these types: all parts of a result get the same one."""
         return cls(schema, [_choose_type(field.type, None, dtypes, decimals) for field in schema], dtypes)
 
@@ -155,9 +155,9 @@ class FrameOptions:
         """Return the layout for these rows."""
         return Layout.of(table, self.dtypes, self.decimals)
 
-    def declared(self, schema: pa.Schema) -> Layout:
+    def of_schema(self, schema: pa.Schema) -> Layout:
         """Return the layout for any rows of these types."""
-        return Layout.declared(schema, self.dtypes, self.decimals)
+        return Layout.of_schema(schema, self.dtypes, self.decimals)
 
 
 # Lookup by Arrow type; Int64 and int64 share one, and the column's metadata distinguishes them.

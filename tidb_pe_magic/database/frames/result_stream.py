@@ -165,7 +165,7 @@ class ResultStream:
         return filled, ()
 
     def _fill(self, parsed: Statement, params: Sequence[object]) -> str:
-        return parsed.filled(literals(params, self._driver.literal))
+        return parsed.fill(literals(params, self._driver.literal))
 
     def _binary(self, statement: prepared_statement.PreparedStatement) -> bool:
         """Choose the protocol that truncates no value of the result.

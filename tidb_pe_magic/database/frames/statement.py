@@ -41,7 +41,7 @@ class Statement:
     selects: bool
     markers: tuple[int, ...]
 
-    def filled(self, literals: Sequence[str]) -> str:
+    def fill(self, literals: Sequence[str]) -> str:
         """Return the text with each parameter marker replaced by a literal.
 
         Raises:

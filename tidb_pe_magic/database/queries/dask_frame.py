@@ -108,7 +108,7 @@ def distributed_frame(
             source=source,
             moment=moment,
             form=form,
-            meta=form.declared(schema).frame(schema.empty_table()),
+            meta=form.of_schema(schema).frame(schema.empty_table()),
             enforce_metadata=False,
             label="tidb",
         )
@@ -144,7 +144,7 @@ def read_partition(
     finally:
         engine.dispose()
     table = pa.Table.from_batches(batches, schema=schemas[0])
-    return form.declared(table.schema).frame(table)
+    return form.of_schema(table.schema).frame(table)
 
 
 def _nobody(question: str) -> Secret:

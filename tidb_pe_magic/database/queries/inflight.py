@@ -94,7 +94,7 @@ class InFlight:
             ConnectionFailed: it cannot be opened, or is lost.
             StepOrderError: another statement is still running in it.
         """
-        with cells.lent(statement) as connection:
+        with cells.borrow(statement) as connection:
             session: Any = connection.dbapi_connection
             try:
                 self._watch(session)

@@ -48,7 +48,7 @@ class ParquetWriter:
         self._path = path
         self._schema = schema
         self._form = form
-        self._layout = form.declared(schema) if several else None
+        self._layout = form.of_schema(schema) if several else None
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
@@ -64,7 +64,7 @@ class ParquetWriter:
             self._held.append(batch)
             self._bytes += batch.nbytes
             if self._bytes >= _ROW_GROUP_BYTES:
-                self._layout = self._layout or self._form.declared(self._schema)
+                self._layout = self._layout or self._form.of_schema(self._schema)
                 self._flush(self._layout)
             return True
 

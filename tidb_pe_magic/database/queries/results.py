@@ -80,7 +80,7 @@ class ReadOptions:
             ConnectionFailed: the session cannot be opened.
         """
         if self.cells is not None:
-            with self.cells.lent("") as connection:
+            with self.cells.borrow("") as connection:
                 return Driver(connection.dbapi_connection).backslash_escapes
         with self.in_flight().from_pool() as session:
             return Driver(session).backslash_escapes
@@ -279,7 +279,7 @@ def frame(
     chosen = form or FrameOptions()
     layout = chosen.of(table)
     if declared:
-        layout = layout.with_decimals_of(chosen.declared(table.schema))
+        layout = layout.with_decimals_of(chosen.of_schema(table.schema))
     return layout.frame(table), layout.exact
 
 

@@ -50,17 +50,17 @@ class Tally:
     zero_dates: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def received(self, count: int) -> None:
+    def add_bytes(self, count: int) -> None:
         """Count bytes."""
         with self._lock:
             self.bytes += count
 
-    def decoded(self, rows: int) -> None:
+    def add_rows(self, rows: int) -> None:
         """Count rows."""
         with self._lock:
             self.rows += rows
 
-    def found(self, zero_dates: Iterable[tuple[str, int]]) -> None:
+    def add_zero_dates(self, zero_dates: Iterable[tuple[str, int]]) -> None:
         """Count invalid dates."""
         with self._lock:
             for column, count in zero_dates:
@@ -85,19 +85,19 @@ def read(
     """
     from tidb_pe_magic.database.frames import open_stream  # noqa: PLC0415 - needs pyarrow
 
-    with driver_errors(), open_stream(session, query.sql, query.params, on_bytes=tally.received) as reading:
+    with driver_errors(), open_stream(session, query.sql, query.params, on_bytes=tally.add_bytes) as reading:
         batches = iter(reading)
         with _keep_session(flight, session, batches):
             take = begin(reading.schema)
         for batch in batches:
-            tally.decoded(batch.num_rows)
+            tally.add_rows(batch.num_rows)
             with _keep_session(flight, session, batches):
                 wanted = take(batch)
             if not wanted:
                 tally.cut = True
                 _end(flight, session, batches)
                 break
-        tally.found(reading.zero_dates.items())
+        tally.add_zero_dates(reading.zero_dates.items())
         tally.warnings = reading.warnings
         if not reading.schema.names:
             tally.changed = reading.affected_rows

@@ -36,7 +36,7 @@ class Picker(Field):
     def _control_value(self, value: Any) -> str | None:
         return value or ""
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         return self.control.value or None
 
     def offer(self, offers: Iterable[Offer], *, none: Offer | None = _CHOOSE) -> None:
@@ -78,7 +78,7 @@ class SeveralPicker(Field):
     def _display(self, value: Any) -> None:
         self.control.value = value
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         return self.control.value or None
 
     def offer(self, offers: Iterable[Offer]) -> None:
@@ -108,7 +108,7 @@ class ZonePicker(Field):
         for zone_id, control in self._zones.items():
             control.value = chosen.get(zone_id, "")
 
-    def _typed(self) -> Any:
+    def _request_value(self) -> Any:
         chosen = tuple(
             ZoneChoice(zone_id, control.value) for zone_id, control in self._zones.items() if control.value
         )
