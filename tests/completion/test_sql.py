@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.folding import for_each
+from support.cases import for_each
 
 from tidb_pe_magic.completion.sql import MOST, complete
 from tidb_pe_magic.database.schema.names import SchemaNames

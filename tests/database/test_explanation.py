@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.folding import for_each
+from support.cases import for_each
 
 from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.queries.explanation import excerpt, explain, position_in

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from database.relay import Listener
-from support.refusing import refusing
+from support.login_refusal import refusing
 
 from tidb_pe_magic import model
 from tidb_pe_magic.credentials.secrets import Secret

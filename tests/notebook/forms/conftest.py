@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clicking import Clicker, Shown
+from support.clicker import Clicker, Shown
 
 from tidb_pe_magic import Runbook
 from tidb_pe_magic.notebook.forms import Form

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, OTHER_VPC, VPC
-from support.clicking import Shown, choose, command_of, create, heads, place, settle, words
+from support.clicker import Shown, choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.errors import WaitCancelled
@@ -18,7 +18,7 @@ from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.clicking import Clicker
+    from support.clicker import Clicker
 
     from tidb_pe_magic.sandbox import Sandbox
 

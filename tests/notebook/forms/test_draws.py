@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP
-from support.clicking import choose, command_of
+from support.clicker import choose, command_of
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.commands.fields import Request
@@ -16,7 +16,7 @@ from tidb_pe_magic.notebook.forms.state import FormState, Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.clicking import Clicker
+    from support.clicker import Clicker
 
     from tidb_pe_magic.sandbox import Sandbox
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.folding import for_each
+from support.cases import for_each
 from traitlets import TraitError
 
 from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, ZoneChoice

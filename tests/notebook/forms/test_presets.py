@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flows.places import GROUP, OTHER_VPC, VPC
-from support.clicking import choose, create
+from support.clicker import choose, create
 from support.kernels import Kernel
 
 from tidb_pe_magic import Runbook, model
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.clicking import Clicker
+    from support.clicker import Clicker
 
     from tidb_pe_magic.sandbox import Sandbox
 

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
-from support.clicking import choose, command_of, create, heads, place, settle, words
+from support.clicker import choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.notebook.forms.state import Clicks
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from support.clicking import Clicker
+    from support.clicker import Clicker
 
     from tidb_pe_magic.sandbox import Sandbox
 
