@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from support.needles import forms, found
+from support.needles import find_secrets, forms
 
 SECRET = "hunter2/correct+horse"
 
@@ -22,7 +22,7 @@ SECRET = "hunter2/correct+horse"
 )
 def test_a_secret_is_found_in_every_form(text: bytes) -> None:
     """A secret is found in plain text, percent-encoded, in hexadecimal, UTF-16 and any Base64 context."""
-    assert found({"name": SECRET}, {"place": text, "clean": b"nothing"}) == [("name", "place")]
+    assert find_secrets({"name": SECRET}, {"place": text, "clean": b"nothing"}) == [("name", "place")]
 
 
 def test_forms_are_long_enough_to_mean_something() -> None:

@@ -43,7 +43,7 @@ def shell(
     config = Config()
     config.HistoryManager.enabled = False
     manager().current = None
-    with shells.started(config, ipython_dir=str(tmp_path / "ipython")) as shell:
+    with shells.start_shell(config, ipython_dir=str(tmp_path / "ipython")) as shell:
         yield shell
         manager().close_all()
         manager().current = None

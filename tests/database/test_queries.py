@@ -365,7 +365,7 @@ def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, en
     before = plain_server.connections()
     with pytest.raises(InvalidRequest, match=r"--partition-on.*MariaDB.*has no tidb_snapshot"):
         read_table(reading(engine, MANY, partitions=Partitions(column="n", count=2)))
-    plain_server.await_no_others(before)
+    plain_server.await_only_own(before)
 
 
 def test_statements_without_rows_have_none(plain_server: MariaDb, engine: Engine) -> None:

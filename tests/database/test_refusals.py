@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from database.relay import Listener
-from support.login_refusal import refusing
+from support.login_refusal import refuse_login
 
 from tidb_pe_magic import model
 from tidb_pe_magic.credentials.secrets import Secret
@@ -180,7 +180,7 @@ def target(row: Row, port: int) -> Target:
 
 def examined(row: Row, *, cluster: model.Cluster | None = CLUSTER) -> tuple[ConnectionFailed, Diagnosis]:
     """Return the failure of a connection to the row's server, and the doctor's diagnosis."""
-    serve = refusing(row.code, row.text, method=row.method, offers_tls=row.offers_tls)
+    serve = refuse_login(row.code, row.text, method=row.method, offers_tls=row.offers_tls)
     with Listener(serve) as listener:
         aim = target(row, listener.port)
         with pytest.raises(ConnectionFailed) as failed:

@@ -72,7 +72,7 @@ def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> It
         config = Config()
         config.HistoryManager.enabled = False
         opened = open_engine(plain_server.target())
-        with shells.started(config, ipython_dir=str(tmp_path_factory.mktemp("ipython"))) as ip:
+        with shells.start_shell(config, ipython_dir=str(tmp_path_factory.mktemp("ipython"))) as ip:
             exact = SilentStatements(
                 opened.engine, lambda: held_connection(OURS, opened.engine), decimals="exact"
             )

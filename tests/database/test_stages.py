@@ -180,7 +180,7 @@ def test_a_wrong_password_fails_at_login(plain_server: MariaDb) -> None:
     assert "1045 Access denied for user 'prefix.root'" in error.message
     for part in ("password", "prefix", "Authorized Networks"):
         assert part in error.advice
-    plain_server.await_no_others(before)
+    plain_server.await_only_own(before)
 
 
 def test_an_unknown_database_fails_at_query(plain_server: MariaDb) -> None:
@@ -312,7 +312,7 @@ def test_a_failed_query_leaves_no_connection(
             opened(plain_server.target(user=user, database="", password=Secret(PASSWORD)))
         except ConnectionFailed as error:
             failures.append(error)
-            plain_server.await_no_others((), user=user)
+            plain_server.await_only_own((), user=user)
         else:
             break
     assert all("max_queries_per_hour" in error.message for error in failures)
@@ -324,5 +324,5 @@ def test_a_failed_probe_leaves_no_connection(tls_server: MariaDb) -> None:
     before = tls_server.connections()
     for changes in ({"database": "nowhere"}, {"password": Secret(PASSWORD)}, {"tls_name": "x.example"}):
         failure(tls_server.target(**changes))
-    tls_server.await_no_others(before)
+    tls_server.await_only_own(before)
     assert set(tls_server.connections()) <= set(before)

@@ -9,7 +9,7 @@ import pytest
 from flows.places import GROUP, VPC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.needles import found
+from support.needles import find_secrets
 
 from tidb_pe_magic import ConnectionFailed, InvalidRequest, Runbook, cli
 from tidb_pe_magic.advice import Suggestion
@@ -92,7 +92,7 @@ def test_a_colleague_connects_with_a_password_alone(sandbox: Sandbox, shared: Pa
     written = shared.read_bytes()
     known = sandbox.environment()
     secrets = {name: known[name] for name in known if "KEY" in name or "PASSWORD" in name}
-    assert found(secrets, {"file": written}) == []
+    assert find_secrets(secrets, {"file": written}) == []
     content = json.loads(written)
     assert {"password", "password_from", "ca"} & set(content) == set()
     assert str(shared.parent) not in written.decode()

@@ -12,7 +12,7 @@ import pytest
 from flows.places import GROUP, VPC
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from support.needles import found
+from support.needles import find_secrets
 from traitlets.config import Config
 
 from tidb_pe_magic import Runbook
@@ -195,7 +195,7 @@ def test_no_secret_appears_anywhere(environment: dict[str, str], tmp_path: Path)
         html, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
         places = {"notebook": saved, "HTML export": html.encode(), **_child(tmp_path)}
         files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        assert found(secrets, places | files) == []
+        assert find_secrets(secrets, places | files) == []
         _the_run_meant_something(notebook, files)
         _files_are_private(tmp_path / "tidb_pe_magic")
     finally:

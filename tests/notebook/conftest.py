@@ -76,7 +76,7 @@ def plain_shell(
     before = dict(os.environ)
     config = Config()
     config.HistoryManager.hist_file = str(tmp_path / "history.sqlite")
-    with shells.started(config) as ip:
+    with shells.start_shell(config) as ip:
         yield Shell(ip, capsys)
         ip.run_line_magic("unload_ext", "tidb_pe_magic")
         _close_jupysql()

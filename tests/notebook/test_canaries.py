@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from flows.places import GROUP, VPC
 from support.certificates import make_authority, write_server_certificate
-from support.needles import found
+from support.needles import find_secrets
 
 from tidb_pe_magic.notebook.forms import Form
 
@@ -296,7 +296,7 @@ def test_no_planted_failure_shows_a_key(
                 secrets = {each: os.environ[each] for each in SECRETS if each in os.environ}
                 text = shown(shell, plant, directory, foreign_server, patch)
             texts[name] = text
-            leaks += found(secrets, {name: text.encode()})
+            leaks += find_secrets(secrets, {name: text.encode()})
             missed += [f"{name}: {text}"] if MISSED in text else []
     assert not missed, "\n\n".join(missed)
     assert leaks == [], "\n\n".join(texts[name] for _, name in leaks)

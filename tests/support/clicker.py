@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SECONDS = 60.0
 
 
-class Shown:
+class Outputs:
     """What a form publishes, in order."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Shown:
 class Clicker:
     """Uses a form as a user would, and waits until it is idle."""
 
-    def __init__(self, form: Form, shown: Shown) -> None:
+    def __init__(self, form: Form, shown: Outputs) -> None:
         """Wait for the form's first lookup."""
         self.form, self.shown = form, shown
         self.rest()

@@ -19,7 +19,7 @@ def packet(payload: bytes, number: int) -> bytes:
     return len(payload).to_bytes(3, "little") + bytes([number]) + payload
 
 
-def refusing(
+def refuse_login(
     code: int, text: str, *, method: bytes = b"mysql_native_password", offers_tls: bool = False
 ) -> Callable[[socket.socket], None]:
     """Return a function that serves one connection: greeting, login, refusal.

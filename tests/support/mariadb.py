@@ -188,7 +188,7 @@ class MariaDb:
                 return
         assert not self.running(query)
 
-    def await_no_others(self, before: tuple[int, ...], user: str = "") -> None:
+    def await_only_own(self, before: tuple[int, ...], user: str = "") -> None:
         """Wait until the user has only these connections, because the server ends one with a delay."""
         for _ in range(_START_TRIES):
             if set(self.connections(user)) <= set(before):

@@ -19,7 +19,7 @@ def forms(secret: str) -> list[bytes]:
     return [raw, quote(secret, safe="").encode(), raw.hex().encode(), secret.encode("utf-16-le"), *pieces]
 
 
-def found(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[tuple[str, str]]:
+def find_secrets(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[tuple[str, str]]:
     """Return the name and the location of each secret found."""
     return [
         (name, place)

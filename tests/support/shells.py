@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def started(config: Config, **options: Any) -> Iterator[Any]:
+def start_shell(config: Config, **options: Any) -> Iterator[Any]:
     """Yield the process's only shell, and end it as the process's exit would.
 
     IPython replaces `__main__` with its own module, which prevents the spawning of processes

@@ -204,7 +204,7 @@ ZERO_DATES = {
 }
 
 
-def expected() -> dict[str, list[Any]]:
+def expected_values() -> dict[str, list[Any]]:
     """Return the values of each column, padded with NULLs."""
     return {
         column.name: [value for _, value in column.values] + [None] * (ROWS - len(column.values))

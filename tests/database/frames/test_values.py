@@ -63,7 +63,7 @@ def test_a_type_at_its_extremes_in_binary_form(
     """A prepared statement returns each value exactly, in the correct Arrow type."""
     table = read(connection, f"SELECT {column.name} FROM torture ORDER BY id")
     assert table.schema.field(0).type == column.arrow
-    assert table.column(0).to_pylist() == torture.expected()[column.name]
+    assert table.column(0).to_pylist() == torture.expected_values()[column.name]
 
 
 @pytest.mark.usefixtures("torture_table")
@@ -73,7 +73,7 @@ def test_all_types_side_by_side(connection: Connection[Any], sql: str) -> None:
     with open_stream(connection, sql) as reading:
         (batch,) = reading
         assert reading.zero_dates == torture.ZERO_DATES
-    expected = torture.expected()
+    expected = torture.expected_values()
     for column in torture.COLUMNS:
         if sql == ALL or column.name not in LOST_AS_TEXT:
             right = column.arrow if sql == ALL else widest(column.arrow)

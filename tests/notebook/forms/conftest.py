@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clicker import Clicker, Shown
+from support.clicker import Clicker, Outputs
 
 from tidb_pe_magic import Runbook
 from tidb_pe_magic.notebook.forms import Form
@@ -45,7 +45,7 @@ def open_form() -> Iterator[Callable[..., Clicker]]:
             Runbook(environ=over.environment(), metadata_timeout=10.0) if isinstance(over, Sandbox) else over
         )
         runbooks.append(runbook)
-        shown = Shown()
+        shown = Outputs()
         form = Form(runbook, step, cluster, publish=shown, wait_for_page=wait_for_page)
         form.header.commands.value = True
         forms.append(form)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, OTHER_VPC, VPC
-from support.clicker import Shown, choose, command_of, create, heads, place, settle, words
+from support.clicker import Outputs, choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.errors import WaitCancelled
@@ -241,7 +241,7 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
             return super().perform(name, *arguments, **options)
 
     with Slow(environ=sandbox.environment()) as runbook:
-        form = Form(runbook, publish=Shown(), wait_for_page=threading.Event.is_set)
+        form = Form(runbook, publish=Outputs(), wait_for_page=threading.Event.is_set)
         assert looking.wait(_SECONDS)
         form.choose.cluster.control.value = "jakarta"
         go_on.set()

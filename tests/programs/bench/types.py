@@ -87,7 +87,7 @@ def _same_number(value: Any, right: float | Decimal) -> bool:
 def main() -> None:
     """Read the requested columns, and print the number of wrong values for each."""
     task = json.load(sys.stdin)
-    read, expected = WAYS[sys.argv[1]](task), torture.expected()
+    read, expected = WAYS[sys.argv[1]](task), torture.expected_values()
     for name in task["columns"]:
         try:
             frame = read(f"SELECT {name} FROM {_TABLE} ORDER BY id")

@@ -287,7 +287,7 @@ def _shell() -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="tidb-pe-") as directory, warnings.catch_warnings():
         # Its sources contain escape sequences that Python warns about when it compiles them.
         warnings.simplefilter("ignore")
-        with shells.started(config, ipython_dir=directory) as shell:
+        with shells.start_shell(config, ipython_dir=directory) as shell:
             with contextlib.redirect_stdout(io.StringIO()):
                 shell.run_line_magic("load_ext", "sql")
                 shell.run_line_magic("config", "SqlMagic.feedback = 0")
