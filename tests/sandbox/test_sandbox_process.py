@@ -197,6 +197,11 @@ def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
     return exports
 
 
+def _without_delays(errors: str) -> list[str]:
+    """Return the lines, without asyncio's report in debug mode of each step that took more than 0.1 s."""
+    return [line for line in errors.splitlines() if not line.startswith("Executing <")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_env_file_lives_as_long_as_the_process(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
@@ -213,7 +218,7 @@ def test_the_env_file_lives_as_long_as_the_process(
     assert httpx.get(url, auth=keys).status_code == httpx.codes.OK
     process.send_signal(number)
     output, errors = process.communicate(timeout=30)
-    assert (process.returncode, output, errors) == (0, "", "")
+    assert (process.returncode, output, _without_delays(errors)) == (0, "", [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,7 +241,7 @@ def test_it_prints_exports_for_a_shell(start: Callable[..., subprocess.Popen[str
     assert set(_exports(process)) == _NAMES
     process.terminate()
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, _without_delays(errors)) == (0, [])
 
 
 _WITHOUT = (
@@ -265,7 +270,7 @@ def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.
         assert set(_exports(process)) == _NAMES - {"TIDB_CA", "TIDB_PASSWORD"}
         process.terminate()
         _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, _without_delays(errors)) == (0, [])
 
 
 @pytest.mark.parametrize(
