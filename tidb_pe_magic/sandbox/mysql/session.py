@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +20,6 @@ from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
     NOT_SUPPORTED,
-    QUERY_INTERRUPTED,
     UNKNOWN_DATABASE,
     UNKNOWN_ERROR,
     UNKNOWN_THREAD,
@@ -41,6 +39,7 @@ from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, parse, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
+from tidb_pe_magic.sandbox.mysql.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.history import History
 
 _T = TypeVar("_T")
-_INTERRUPT_SECONDS = 0.02
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
 
@@ -105,8 +103,7 @@ class Session:
         self._user_variables: dict[str, Any] = {}
         self._last_insert_id = 0
         self._row_count = -1
-        self._running: asyncio.Future[Any] | None = None
-        self._interrupted = asyncio.Event()
+        self._work = Work(self._interrupt_duckdb)
         self.statement: str | None = None
         self._show = self._new_show()
 
@@ -153,19 +150,12 @@ class Session:
 
     def interrupt(self) -> None:
         """Interrupt the running statement, if there is one."""
-        if self.statement is None:
-            return
-        self._interrupted.set()
-        running = self._running
-        if running is not None and not running.done():
-            self._cursor.interrupt()
-            self._snapshot.interrupt()
-            # An interrupt before DuckDB has started to work is lost.
-            asyncio.get_running_loop().call_later(_INTERRUPT_SECONDS, self._interrupt_again, running)
+        if self.statement is not None:
+            self._work.interrupt()
 
-    def _interrupt_again(self, running: asyncio.Future[Any]) -> None:
-        if running is self._running and not running.done():
-            self.interrupt()
+    def _interrupt_duckdb(self) -> None:
+        self._cursor.interrupt()
+        self._snapshot.interrupt()
 
     async def parse(self, sql: str, *, several: bool = False, markers: bool = False) -> Sequence[Statement]:
         """Parse a text of one statement, or of several; only a prepared one may have markers.
@@ -192,7 +182,7 @@ class Session:
 
     async def run(self, statement: Statement) -> Result:
         """Run one statement."""
-        self._interrupted.clear()
+        self._work.begin()
         self.statement = statement.sql
         try:
             result = await self._run(statement)
@@ -271,7 +261,7 @@ class Session:
             return Result()
         sql = await asyncio.to_thread(to_duckdb, statement, context)
         if context.sleep:
-            await self._sleep(context.sleep)
+            await self._work.sleep(context.sleep)
         if isinstance(tree, (*_DDL, *_WRITES)):
             self._refuse_reader(tree)
             self._snapshot.refuse_writes()
@@ -292,7 +282,7 @@ class Session:
             raise SqlError(NOT_SUPPORTED, "EXPLAIN ANALYZE only runs queries in the sandbox")
         sql = await asyncio.to_thread(to_duckdb, Statement(tree), context)
         if explain.is_analyzed(described) and context.sleep:
-            await self._sleep(context.sleep)
+            await self._work.sleep(context.sleep)
         return await self._select(lambda: explain.plan(self._cursor, sql, described))
 
     async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
@@ -355,28 +345,7 @@ class Session:
             yield batch
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        """Run DuckDB work in a worker thread; a cancelled caller waits until the work has ended."""
-        if self.statement is not None and self._interrupted.is_set():
-            # It was killed while it was being parsed, so there was no DuckDB work to interrupt.
-            raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
-        future: asyncio.Future[_T] = asyncio.get_running_loop().run_in_executor(None, work)
-        self._running = future
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            while not future.done():
-                self._cursor.interrupt()
-                self._snapshot.interrupt()
-                await asyncio.wait([future], timeout=_INTERRUPT_SECONDS)
-            future.exception()
-            raise
-        finally:
-            self._running = None
-
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._interrupted.wait(), seconds)
-            raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
+        return await self._work.run(work, of_statement=self.statement is not None)
 
     def _context(self) -> TranslationContext:
         now = datetime.now(UTC)
