@@ -198,7 +198,10 @@ def test_a_list_is_as_many_values(ids: object, written: str) -> None:
 
 def test_an_iterator_is_read_once() -> None:
     """A generator is read once, and its values are used at each occurrence of its name."""
-    assert bind("SELECT 1 IN (:ids), 2 IN (:ids)", {"ids": iter([1, 2])})[1] == (1, 2, 1, 2)
+    values = (number for number in (1, 2))
+    assert bind("SELECT 1 IN (:ids), 2 IN (:ids)", {"ids": values})[1] == (1, 2, 1, 2)
+    with pytest.raises(InvalidRequest, match=r":ids: is a generator without values, perhaps because it was"):
+        bind("SELECT 1 IN (:ids)", {"ids": values})
 
 
 @given(

@@ -201,6 +201,9 @@ def _fill(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str,
             if id(value) not in once:
                 once[id(value)] = _elements(value, field, subject)
             elements = once[id(value)]
+            if not elements and isinstance(value, Iterator):
+                reason = f"{subject} is a {type(value).__name__} without values, perhaps because it was read."
+                raise InvalidRequest(field, reason.strip(), advice="Bind a list, which can be read again.")
             bound += [_bindable(element, field, f"a value of {subject}".strip(" of")) for element in elements]
             marks = _marks(each, len(elements), field, subject)
         else:
