@@ -523,6 +523,31 @@ def test_errors_have_mysqls_codes(
 
 
 @pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        (r"'100% x' LIKE '%\%%'", 1),
+        (r"'aXb' LIKE 'a\_b'", 0),
+        (r"'a_b' LIKE 'a\_b'", 1),
+        (r"'aXb' NOT LIKE 'a\_b'", 1),
+        (r"'a_b' LIKE 'a|_b' ESCAPE '|'", 1),
+        ("TIMESTAMPDIFF(DAY, '2013-01-01 23:00:00', '2013-01-02 01:00:00')", 0),
+        ("TIMESTAMPDIFF(HOUR, '2013-01-02 01:30:00', '2013-01-01 23:00:00')", -2),
+        ("TIMESTAMPDIFF(MONTH, '2013-01-31', '2013-02-28')", 0),
+        ("TIMESTAMPDIFF(MONTH, '2013-03-15', '2013-01-16')", -1),
+        ("TIMESTAMPDIFF(QUARTER, '2013-01-01', '2013-06-30')", 1),
+        ("TIMESTAMPDIFF(YEAR, '2012-02-29', '2013-02-28')", 0),
+        ("TIMESTAMPDIFF(WEEK, '2013-01-01', '2013-01-15')", 2),
+        ("TIMESTAMPDIFF(SECOND, NOW(), NOW())", 0),
+        ("TIMESTAMPDIFF(DAY, NULL, '2013-01-01')", None),
+    ],
+)
+def test_functions_have_mysqls_values(ask: Callable[..., Any], expression: str, value: int | None) -> None:
+    """LIKE has the backslash as its escape character, and TIMESTAMPDIFF counts complete units."""
+    ((found,),) = ask(f"SELECT {expression}")
+    assert found == value
+
+
+@pytest.mark.parametrize(
     ("sql", "words"),
     [
         ("SELECT * FROM nodb.nope", "Table 'nodb.nope' doesn't exist"),

@@ -18,6 +18,19 @@ CREATE MACRO mysql_unix_timestamp(x) AS CAST(epoch(CAST(x AS TIMESTAMP)) AS BIGI
 CREATE MACRO mysql_time_to_sec(x) AS CAST(epoch(CAST(x AS TIME)) AS BIGINT);
 CREATE MACRO mysql_sec_to_time(x) AS to_seconds(x);
 CREATE MACRO mysql_timediff(a, b) AS CAST(a AS TIMESTAMP) - CAST(b AS TIMESTAMP);
+-- TIMESTAMPDIFF counts complete units; DuckDB's date_diff counts the boundaries between two times.
+CREATE MACRO mysql_day_of_month(x) AS CAST(x AS TIMESTAMP) - date_trunc('month', CAST(x AS TIMESTAMP));
+CREATE MACRO mysql_monthdiff(a, b) AS
+  date_diff('month', CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP))
+  - CAST(CAST(b AS TIMESTAMP) >= CAST(a AS TIMESTAMP)
+    AND mysql_day_of_month(b) < mysql_day_of_month(a) AS BIGINT)
+  + CAST(CAST(b AS TIMESTAMP) < CAST(a AS TIMESTAMP)
+    AND mysql_day_of_month(b) > mysql_day_of_month(a) AS BIGINT);
+CREATE MACRO mysql_timestampdiff(unit, a, b) AS CASE unit
+  WHEN 'MONTH' THEN mysql_monthdiff(a, b)
+  WHEN 'QUARTER' THEN CAST(trunc(mysql_monthdiff(a, b) / 3) AS BIGINT)
+  WHEN 'YEAR' THEN CAST(trunc(mysql_monthdiff(a, b) / 12) AS BIGINT)
+  ELSE date_sub(unit, CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP)) END;
 CREATE MACRO mysql_yearweek(x) AS CAST(strftime(CAST(x AS TIMESTAMP), '%Y%U') AS BIGINT);
 CREATE MACRO mysql_json_unquote(x) AS CAST(x AS JSON) ->> '$';
 CREATE MACRO mysql_adddate(x, n) AS CAST(x AS DATE) + n;

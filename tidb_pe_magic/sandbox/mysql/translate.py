@@ -251,6 +251,7 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
         _rewrite_insert(tree)
     elif isinstance(tree, exp.Update | exp.Delete):
         _rewrite_limited(tree)
+    _escape_patterns(tree)
     tree = tree.transform(lambda node: _replace(node, context), copy=False)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
     if statement.rows is not None:
@@ -261,6 +262,14 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     except UnicodeEncodeError:
         raise SqlError(INVALID_CHARACTERS, "Invalid utf8mb4 character string") from None
     return sql
+
+
+def _escape_patterns(tree: exp.Expr) -> None:
+    """Give each LIKE MySQL's default escape character: DuckDB has none."""
+    for like in list(tree.find_all(exp.Like)):
+        if not isinstance(like.parent, exp.Escape):
+            escaped = exp.Escape(this=like.copy(), expression=exp.Literal.string("\\"))
+            like.replace(escaped)
 
 
 def _name_columns(tree: exp.Select, names: Sequence[str] | None) -> None:
@@ -311,6 +320,8 @@ def _literal(value: Any) -> exp.Expr:
 
 
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
+    if isinstance(node, exp.TimestampDiff):
+        return _timestamp_difference(node, context)
     if isinstance(node, exp.Func):
         return _replace_function(node, context)
     if isinstance(node, exp.SessionParameter):
@@ -337,6 +348,12 @@ def _arguments(node: exp.Func) -> list[exp.Expr]:
     if isinstance(node, exp.Anonymous):
         return node.expressions
     return [node.args[key] for key in node.arg_types if isinstance(node.args.get(key), exp.Expr)]
+
+
+def _timestamp_difference(node: exp.TimestampDiff, context: TranslationContext) -> exp.Expr:
+    unit = exp.Literal.string(node.text("unit").upper())
+    ends = [end.transform(lambda each: _replace(each, context)) for end in (node.expression, node.this)]
+    return exp.Anonymous(this="mysql_timestampdiff", expressions=[unit, *ends])
 
 
 def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
