@@ -247,6 +247,13 @@ def test_a_statement_arrives_as_typed(cells: Cells, plain_server: MariaDb, state
     assert tuple(found) == expected
 
 
+def test_a_snippet_is_stored_as_typed(cells: Cells) -> None:
+    """Only what the server takes for a comment is left out of a saved query."""
+    saved = "%%sql --save typed --no-execute\nSELECT 5--1 AS n, '-- x' AS t, /*! 7 + */ 1 AS m -- end; )"
+    ((number, text, more),) = cells.run(OURS, saved, "%sql SELECT * FROM typed")[0]
+    assert (number, text, more) == (6, "-- x", 8)
+
+
 def test_a_routine_is_one_statement(cells: Cells) -> None:
     """The semicolons of a procedure, on a server that has procedures, do not end it."""
     cells.run(OURS, "%%sql\nCREATE OR REPLACE PROCEDURE two() BEGIN SET @a = 1; SELECT 1 AS n; END")

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sql.magic as jupysql_magic
-from sql.connection.connection import ResultSetCollection, SQLAlchemyConnection
+import sql.store as jupysql_store
+from sql.connection.connection import ConnectionManager, ResultSetCollection, SQLAlchemyConnection
 from sql.magic import SqlMagic
 from sql.parse import escape_string_literals_with_colon_prefix
 from sql.run.resultset import ResultSet
@@ -21,7 +22,7 @@ from tidb_pe_magic.database.jupysql.parser_warnings import parse_quietly
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
 from tidb_pe_magic.database.queries.statement import BoundStatement
-from tidb_pe_magic.database.tokens import statements, tokens
+from tidb_pe_magic.database.tokens import statements, tokens, without_comments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
+_save_formatted = jupysql_store.SQLStore.store
 _ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
 _WORDS_OF_CREATE = 8  # CREATE OR REPLACE DEFINER = a@b PROCEDURE
 
@@ -138,7 +140,18 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
 def adapt_jupysql() -> None:
     """Let jupysql run cells of our connections as TiDB needs it; cells of other connections are as before."""
     jupysql_magic.run_statements = _run_statements
+    jupysql_store.SQLStore.store = _save_snippet
     parse_quietly(lambda connection: isinstance(connection, ColumnarConnection))
+
+
+def _save_snippet(self: jupysql_store.SQLStore, key: str, query: str, with_: list[str] | None = None) -> None:
+    """Save a snippet as typed, without its comments, which would end the parentheses around it.
+
+    jupysql also removes `-1` of `5--1`, and hints.
+    """
+    _save_formatted(self, key, query, with_)
+    if any(isinstance(each, ColumnarConnection) for each in ConnectionManager.connections.values()):
+        self[key]._query = without_comments(query)  # noqa: SLF001 - jupysql's text of the snippet
 
 
 def _run_statements(
