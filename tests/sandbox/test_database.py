@@ -539,10 +539,16 @@ def test_errors_have_mysqls_codes(
         ("TIMESTAMPDIFF(WEEK, '2013-01-01', '2013-01-15')", 2),
         ("TIMESTAMPDIFF(SECOND, NOW(), NOW())", 0),
         ("TIMESTAMPDIFF(DAY, NULL, '2013-01-01')", None),
+        ("LENGTH('é')", 2),
+        ("LENGTH(X'00ff')", 2),
+        ("CHAR_LENGTH('é')", 1),
+        ("LENGTH(12345)", 5),
+        ("LAST_DAY('2012-02-05')", dt.date(2012, 2, 29)),
+        ("DAYNAME('2013-01-01')", "Tuesday"),
     ],
 )
-def test_functions_have_mysqls_values(ask: Callable[..., Any], expression: str, value: int | None) -> None:
-    """LIKE has the backslash as its escape character, and TIMESTAMPDIFF counts complete units."""
+def test_functions_have_mysqls_values(ask: Callable[..., Any], expression: str, value: object) -> None:
+    """LIKE escapes with a backslash, TIMESTAMPDIFF counts complete units, and LENGTH counts bytes."""
     ((found,),) = ask(f"SELECT {expression}")
     assert found == value
 

@@ -7,6 +7,10 @@ from typing import Final
 from tidb_pe_magic.sandbox.mysql import information_schema
 
 _MACROS: Final = """
+CREATE MACRO mysql_length(x) AS CASE typeof(x)
+  WHEN 'BLOB' THEN octet_length(TRY_CAST(x AS BLOB)) ELSE strlen(CAST(x AS VARCHAR)) END;
+CREATE MACRO mysql_last_day(x) AS last_day(CAST(x AS DATE));
+CREATE MACRO mysql_dayname(x) AS dayname(CAST(x AS DATE));
 CREATE MACRO mysql_dayofweek(x) AS dayofweek(x) + 1;
 CREATE MACRO mysql_weekday(x) AS isodow(CAST(x AS TIMESTAMP)) - 1;
 CREATE MACRO mysql_substring_index(s, d, n) AS CASE WHEN n >= 0

@@ -46,7 +46,11 @@ _REPLACE: Final = re.compile(r"replace\s+(?:into\s+)?", re.IGNORECASE)
 _KILL_TIDB: Final = re.compile(r"(kill\s+)tidb\s+", re.IGNORECASE)
 
 #: MySQL functions that DuckDB lacks, or defines differently; our macros of these names replace them.
-_MACROS: Final[Mapping[type[exp.Expr], str]] = {exp.DayOfWeek: "mysql_dayofweek"}
+_MACROS: Final[Mapping[type[exp.Expr], str]] = {
+    exp.DayOfWeek: "mysql_dayofweek",
+    exp.Dayname: "mysql_dayname",
+    exp.LastDay: "mysql_last_day",
+}
 #: DuckDB chooses a macro by its arguments' types before it knows these types.
 _UNTYPED: Final = (exp.AggFunc, exp.Window, exp.Query)
 _NAMED_MACROS: Final = frozenset(
@@ -373,7 +377,8 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
         return exp.func("mysql_unix_timestamp", exp.cast(exp.Literal.string(context.now), "timestamp"))
     if isinstance(node, exp.Avg) and context.exact and not node.this.find(exp.Distinct, *_UNTYPED):
         return exp.Anonymous(this="mysql_avg", expressions=[node.this])
-    if macro := _MACROS.get(type(node)):
+    in_bytes = isinstance(node, exp.Length) and node.args.get("binary")
+    if macro := "mysql_length" if in_bytes else _MACROS.get(type(node)):
         return exp.Anonymous(this=macro, expressions=[node.this])
     if name.lower() in _NAMED_MACROS:
         return exp.Anonymous(this=f"mysql_{name.lower()}", expressions=_arguments(node))
