@@ -94,7 +94,7 @@ class Clean:
         self._link_compiled()
 
     def _link_compiled(self) -> None:
-        """Take the compiled modules of the tests' own environment: uv installs the same files in both."""
+        """Take the compiled modules of the tests' environment, where uv linked the same files into both."""
         ours = Path(sysconfig.get_path("purelib"))
         theirs = self.bin.parent / ours.relative_to(sys.prefix)
         for directory, _, names in os.walk(theirs):
@@ -107,7 +107,7 @@ class Clean:
                 source = Path(directory) / name
                 path = cached / Path(importlib.util.cache_from_source(name)).name
                 missing = path.is_file() and not (compiled / path.name).exists()
-                if missing and source.samefile(place / name):
+                if missing and os.path.samestat(source.lstat(), (place / name).lstat()):
                     compiled.mkdir(exist_ok=True)
                     (compiled / path.name).hardlink_to(path)
 
