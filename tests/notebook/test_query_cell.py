@@ -244,7 +244,7 @@ def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
         ("%%tidb_pe query --into\nSELECT 1", "--into"),
         ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
         ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
-        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "a value with spaces, in single quotes"),
+        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "--params: must be JSON in single quotes"),
         ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
         (
             "%%tidb_pe query --params nowhere\nSELECT :a",
