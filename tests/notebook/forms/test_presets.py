@@ -108,6 +108,25 @@ def test_databases_and_tables(sandbox: Sandbox, open_form: Callable[..., Clicker
     assert query.sql.value == "SELECT 1"
 
 
+def test_a_table_with_a_reserved_name_is_queried(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """The suggested statement has backticks around a table whose name is a word of SQL."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    query = clicker.form.connect.query
+    clicker.click(clicker.form.connect.connect.button)
+    suggested = query.sql.value
+    clicker.put(query.sql, "CREATE TABLE test.`order` (id INT)")
+    clicker.click(query.run.button)
+    clicker.put(query.sql, suggested)
+    clicker.click(clicker.form.connect.connect.button)
+    query.databases.value = "test"
+    clicker.rest()
+    query.tables.value = "order"
+    assert query.sql.value == "SELECT * FROM test.`order` LIMIT 10"
+    clicker.click(query.run.button)
+    assert clicker.form.frame.columns.tolist() == ["id"]
+
+
 def test_consent_to_a_deletion_is_for_one_endpoint(
     sandbox: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -136,9 +135,10 @@ class QueryStep:
         """
         if self.sql.value != self._suggested:
             return
+        from tidb_pe_magic.database.schema.identifiers import sql_name  # noqa: PLC0415 - it needs SQLAlchemy
+
         database = self._store.state.database
-        qualified = connection.database != database
-        name = f"{_quote(database)}.{_quote(table)}" if qualified else _quote(table)
+        name = sql_name("" if connection.database == database else database, table)
         self._suggested = f"SELECT * FROM {name} LIMIT 10" if table else _VERSION  # noqa: S608 - quoted
         self.sql.value = self._suggested
         self.run.draw()
@@ -173,11 +173,6 @@ def _with_rows(table: model.TableSummary) -> str:
     if table.rows is None:
         return one_line(f"{table.name} (view)")
     return one_line(f"{table.name} ({table.rows:,} {'row' if table.rows == 1 else 'rows'})")
-
-
-def _quote(name: str) -> str:
-    """Return the name for SQL, in backticks if it is not a plain word."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f"`{name.replace('`', '``')}`"
 
 
 def _cell(name: str, request: Request) -> str:
