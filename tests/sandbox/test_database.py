@@ -901,3 +901,39 @@ def test_stopping_ends_clients_and_threads() -> None:
         idle.query("SELECT 1")
     idle.close()
     assert not set(threading.enumerate()) - before - {thread}
+
+
+def test_set_computes_expressions_and_queries(connect: Callable[..., Any]) -> None:
+    """SET takes any expression, from left to right, and a query of one value."""
+    cursor = connect().cursor()
+    cursor.execute("SET @a = 1 + 1, @b = @a * 10, @c = (SELECT MAX(carrier) FROM airlines), @d = (3)")
+    cursor.execute("SELECT @a, @b, @c, @d")
+    assert cursor.fetchone() == (2, 20, "YV", 3)
+    cursor.execute("SET sql_mode = (SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')), time_zone = '+00:00'")
+    cursor.execute("SELECT @@time_zone, @@sql_mode LIKE '%,PIPES_AS_CONCAT'")
+    assert cursor.fetchone() == ("+00:00", 1)
+    for value, code in (("(SELECT carrier FROM airlines)", 1242), ("(SELECT 1, 2)", 1241)):
+        with pytest.raises(pymysql.err.MySQLError) as raised:
+            cursor.execute(f"SET @a = {value}")
+        assert raised.value.args[0] == code
+    cursor.execute("SET @a = (SELECT carrier FROM airlines WHERE FALSE)")
+    cursor.execute("SELECT @a")
+    assert cursor.fetchone() == (None,)
+
+
+def test_pipes_concatenate_only_in_their_mode(connect: Callable[..., Any]) -> None:
+    """`||` is OR, and concatenates with PIPES_AS_CONCAT; a mode with another syntax is refused."""
+    cursor = connect().cursor()
+    query = "SELECT 1 || 0, '1' || '0', 'a' || 'b' = 'ab' || ''"
+    cursor.execute("SELECT 1 || 0")
+    assert cursor.fetchone() == (1,)
+    cursor.execute("SET sql_mode = CONCAT(@@sql_mode, ',pipes_as_concat')")
+    cursor.execute(query)
+    assert cursor.fetchone() == ("10", "10", 1)
+    for mode, code in (("ANSI_QUOTES", 1235), ("NO_BACKSLASH_ESCAPES", 1235), ("NONSENSE", 1231)):
+        with pytest.raises(pymysql.err.MySQLError) as raised:
+            cursor.execute(f"SET sql_mode = '{mode}'")
+        assert raised.value.args[0] == code
+    cursor.execute("SET sql_mode = DEFAULT")
+    cursor.execute("SELECT 1 || 0")
+    assert cursor.fetchone() == (1,)

@@ -86,6 +86,48 @@ func main() {
 	must(json.NewEncoder(os.Stdout).Encode(said))
 }
 """
+_RUST = """
+use sqlx::{Connection, MySqlConnection, Row};
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let mut db = MySqlConnection::connect(&std::env::var("URL")?).await?;
+    let named = "SELECT name FROM nycflights13.airlines WHERE carrier = ?";
+    let name: String = sqlx::query_scalar(named).bind("UA").fetch_one(&mut db).await?;
+    sqlx::query("CREATE TABLE rust (a BIGINT UNSIGNED, b TEXT, c BLOB, d DOUBLE)").execute(&mut db).await?;
+    let insert = "INSERT INTO rust VALUES (?, ?, ?, ?), (?, ?, ?, ?)";
+    let done = sqlx::query(insert)
+        .bind((1u64 << 63) + 5).bind("it's é").bind(vec![0u8, 255, 39]).bind(0.1f64)
+        .bind(2i32).bind(None::<String>).bind(None::<Vec<u8>>).bind(None::<f64>)
+        .execute(&mut db).await?;
+    let select = "SELECT a, b, c, d FROM rust WHERE a > ? ORDER BY a";
+    let rows = sqlx::query(select).bind(0i64).fetch_all(&mut db).await?;
+    let mut said = vec![name, done.rows_affected().to_string()];
+    for row in rows {
+        let (a, b, c, d): (u64, Option<String>, Option<Vec<u8>>, Option<f64>) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        said.push(format!("{a} {b:?} {c:?} {d:?}"));
+    }
+    let mut transaction = db.begin().await?;
+    sqlx::query("DELETE FROM rust WHERE a > ?").bind(0).execute(&mut *transaction).await?;
+    transaction.rollback().await?;
+    let count = "SELECT COUNT(*) FROM rust WHERE ? = ?";
+    let left: i64 = sqlx::query_scalar(count).bind(1).bind(1).fetch_one(&mut db).await?;
+    said.push(left.to_string());
+    let refused = sqlx::query("SELECT a FROM rust WHERE nowhere = ?").bind(1).execute(&mut db).await;
+    said.push(refused.unwrap_err().into_database_error().unwrap().code().unwrap().to_string());
+    sqlx::query("DROP TABLE rust").execute(&mut db).await?;
+    println!("{said:?}");
+    Ok(())
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if let Err(error) = runtime.block_on(run()) {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +171,19 @@ def test_gos_driver_binds_arguments(database: FlightsDatabase, tmp_path: Path) -
     host, port = database.address
     said = _said(program, f"{USER}:{PASSWORD}@tcp({host}:{port})/test?parseTime=true")
     assert said == ["United Air Lines Inc.", True, "it's", "AP8=", True, "1.50", 1]
+
+
+@pytest.mark.foreign
+def test_sqlx_prepares_every_query(database: FlightsDatabase) -> None:
+    """Rust's sqlx binds unsigned integers, texts, bytes, floats and NULL, and sees an error's SQLSTATE."""
+    crate = fetched.crate()
+    (crate / "src" / "bin").mkdir(exist_ok=True)
+    (crate / "src" / "bin" / "values.rs").write_text(_RUST, encoding="utf-8")
+    build = ["cargo", "build", "--quiet", "--offline", "--bin", "values"]
+    built = subprocess.run(build, cwd=crate, check=False, capture_output=True, text=True, timeout=_SECONDS)
+    assert built.returncode == 0, built.stderr
+    host, port = database.address
+    url = f"mysql://{USER}:{PASSWORD}@{host}:{port}/test?ssl-mode=DISABLED"
+    said = _said(str(crate / "target" / "debug" / "values"), URL=url)
+    rows = ["2 None None None", f'{2**63 + 5} Some("it\'s é") Some([0, 255, 39]) Some(0.1)']
+    assert said == ["United Air Lines Inc.", "2", *rows, "2", "42S22"]

@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql import explain
-from tidb_pe_magic.sandbox.mysql.assignments import assign
+from tidb_pe_magic.sandbox.mysql.assignments import assign, expression_of
 from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.connection_ids import is_truncated
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
@@ -20,6 +20,8 @@ from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
     NOT_SUPPORTED,
+    OPERAND_COLUMNS,
+    SUBQUERY_ROWS,
     UNKNOWN_DATABASE,
     UNKNOWN_ERROR,
     UNKNOWN_THREAD,
@@ -163,7 +165,10 @@ class Session:
         Raises:
             SqlError: the text is invalid.
         """
-        return await asyncio.to_thread(parse, sql, several=several, markers=markers)
+        concatenate = "PIPES_AS_CONCAT" in self.variables.get("sql_mode").split(",")
+        return await asyncio.to_thread(
+            parse, sql, several=several, markers=markers, pipes_concatenate=concatenate
+        )
 
     async def describe(self, statement: Statement) -> Sequence[Column]:
         """Return a statement's result columns; empty if it has none, or they are not known yet.
@@ -408,9 +413,32 @@ class Session:
             }
         )
 
+    async def _scalar(self, expression: exp.Expr) -> Any:
+        """Compute an expression's value.
+
+        Raises:
+            SqlError: it is a query of several columns or rows.
+        """
+        query = expression.this if isinstance(expression, exp.Subquery) else exp.select(expression)
+        result = await self._execute(Statement(query))
+        values: list[Any] = []
+        try:
+            if len(result.columns) != 1:
+                raise SqlError(OPERAND_COLUMNS, "Operand should contain 1 column(s)")
+            async for batch in result.batches:
+                values += batch.column(0).to_pylist()
+                if len(values) > 1:
+                    raise SqlError(SUBQUERY_ROWS, "Subquery returns more than 1 row")
+        finally:
+            self._transaction.release()
+        return values[0] if values else None
+
     async def _set(self, tree: exp.Set) -> None:
         autocommit, snapshot = self.variables.get("autocommit"), self.variables.get("tidb_snapshot")
-        assign(tree, self.variables, self._user_variables)
+        for item in tree.expressions:
+            expression = expression_of(item)
+            computed = () if expression is None else (await self._scalar(expression),)
+            assign(item, self.variables, self._user_variables, computed)
         try:
             if self.variables.get("tidb_snapshot") != snapshot:
                 self._snapshot.set(self.variables.get("tidb_snapshot") or "")

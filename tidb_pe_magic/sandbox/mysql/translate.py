@@ -83,6 +83,33 @@ class _MysqlParser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variabl
     def _warn_unsupported(self) -> None:
         raise SqlError(NOT_SUPPORTED, "This statement is not supported by the sandbox")
 
+    def _parse_set_item_assignment(self, kind: str | None = None) -> exp.Expr | None:
+        """Parse `name = expression`: sqlglot's own method reads a comma after a subquery as a join."""
+        index = self._index
+        left = self._parse_primary() or self._parse_column()
+        if left is None or not self._match_texts(self.SET_ASSIGNMENT_DELIMITERS):
+            self._retreat(index)
+            other: exp.Expr | None = super()._parse_set_item_assignment(kind)
+            return other
+        right = self._parse_disjunction() or self._parse_id_var()
+        if isinstance(right, exp.Column | exp.Identifier):
+            right = exp.var(right.name)
+        return exp.SetItem(this=exp.EQ(this=left, expression=right), kind=kind)
+
+
+class _ConcatenatingParser(_MysqlParser):
+    """The parser for sql_mode PIPES_AS_CONCAT: `||` concatenates."""
+
+    DISJUNCTION: Final = {
+        token: kind for token, kind in _MysqlParser.DISJUNCTION.items() if token is not TokenType.DPIPE
+    }
+
+    def _parse_bitwise(self) -> exp.Expr | None:
+        this: exp.Expr | None = super()._parse_bitwise()
+        while this is not None and self._match(TokenType.DPIPE):
+            this = exp.DPipe(this=this, expression=super()._parse_bitwise(), safe=False)
+        return this
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -118,10 +145,12 @@ class TranslationContext:
     follow_up: list[str] = field(default_factory=list)
 
 
-def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Statement]:
+def parse(
+    sql: str, *, several: bool = False, markers: bool = False, pipes_concatenate: bool = False
+) -> list[Statement]:
     """Parse a text of one statement, or of several if the client may send several.
 
-    Only a prepared statement may have markers ("?").
+    Only a prepared statement may have markers ("?"). The session's sql_mode tells what `||` means.
 
     Raises:
         SqlError: the text is invalid, or contains unsupported SQL.
@@ -142,7 +171,8 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     text = sql if written is None else f"{sql[:start]}INSERT INTO {sql[written.end() :]}"
     try:
         tokens = _DIALECT.tokenize(text)
-        parsed = _MysqlParser(dialect=_DIALECT).parse(tokens, text)
+        parser = _ConcatenatingParser if pipes_concatenate else _MysqlParser
+        parsed = parser(dialect=_DIALECT).parse(tokens, text)
     except SqlglotError as error:
         raise syntax_error(error, sql) from None
     marker = next((token for token in tokens if token.token_type is TokenType.PLACEHOLDER), None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tidb_pe_magic.sandbox.mysql.charsets import CODECS
 from tidb_pe_magic.sandbox.mysql.errors import (
+    NOT_SUPPORTED,
     READ_ONLY_VARIABLE,
     UNKNOWN_CHARSET,
     UNKNOWN_VARIABLE,
@@ -42,6 +43,54 @@ def _charset(value: object) -> str:
     if name not in CODECS:
         raise SqlError(UNKNOWN_CHARSET, f"Unknown character set: '{value}'")
     return name
+
+
+#: The modes that TiDB knows and the sandbox accepts: it is strict in any mode, and obeys PIPES_AS_CONCAT.
+_MODES: Final = frozenset(
+    {
+        "ALLOW_INVALID_DATES",
+        "ERROR_FOR_DIVISION_BY_ZERO",
+        "IGNORE_SPACE",
+        "NO_AUTO_CREATE_USER",
+        "NO_AUTO_VALUE_ON_ZERO",
+        "NO_DIR_IN_CREATE",
+        "NO_ENGINE_SUBSTITUTION",
+        "NO_UNSIGNED_SUBTRACTION",
+        "NO_ZERO_DATE",
+        "NO_ZERO_IN_DATE",
+        "ONLY_FULL_GROUP_BY",
+        "PIPES_AS_CONCAT",
+        "STRICT_ALL_TABLES",
+        "STRICT_TRANS_TABLES",
+        "TRADITIONAL",
+    }
+)
+#: The modes in which the same text is another statement.
+_OTHER_SYNTAX: Final = frozenset(
+    {
+        "ANSI",
+        "ANSI_QUOTES",
+        "DB2",
+        "HIGH_NOT_PRECEDENCE",
+        "MAXDB",
+        "MSSQL",
+        "NO_BACKSLASH_ESCAPES",
+        "ORACLE",
+        "POSTGRESQL",
+        "REAL_AS_FLOAT",
+    }
+)
+
+
+def _modes(value: object) -> str:
+    modes = [mode.strip().upper() for mode in str(value).split(",") if mode.strip()]
+    for mode in modes:
+        if mode in _OTHER_SYNTAX:
+            raise SqlError(NOT_SUPPORTED, f"sql_mode {mode} is not supported by the sandbox")
+        if mode not in _MODES:
+            message = f"Variable 'sql_mode' can't be set to the value of '{mode}'"
+            raise SqlError(WRONG_VALUE_FOR_VARIABLE, message)
+    return ",".join(dict.fromkeys(modes))
 
 
 #: A variable's parser, its default, and whether it can be set.
@@ -88,7 +137,7 @@ _SCHEMA: Final[Mapping[str, _Schema]] = {
     "license": (str, "Apache License 2.0", False),
     "lower_case_table_names": (int, 2, False),
     "port": (int, 4000, False),
-    "sql_mode": (str, _SQL_MODE, True),
+    "sql_mode": (_modes, _SQL_MODE, True),
     "sql_safe_updates": (_switch, False, True),
     "tidb_current_ts": (int, 0, False),
     "tidb_multi_statement_mode": (str, "OFF", False),
