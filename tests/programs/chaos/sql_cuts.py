@@ -43,6 +43,7 @@ _ALIAS, _TABLE = "cuts", "sql_cuts"
 _LOOKS = 1000
 _READ = 0.5  # of the cells
 _FORK_SECONDS = 20
+_PATIENCE = 5.0  # seconds in which an interrupt that is noticed ends a cell
 #: The statements that a cut can strike. None drops the connection between two cells, as an idle limit does.
 _STRUCK = ("INSERT", "SELECT", "COMMIT", "PING", "START", None)
 
@@ -189,12 +190,17 @@ def left_running(server: Server, *, plain: bool) -> int:
         while not running() or (plain and not _is_reading(main)):
             pass
         signal.pthread_kill(main, signal.SIGINT)
+        # Python notices a signal that comes just before the driver's system call only after the call.
+        while plain and not ended.wait(_PATIENCE) and _is_reading(main):
+            signal.pthread_kill(main, signal.SIGINT)
 
+    ended = threading.Event()
     with open_gate(server) as (_, address), _shell() as shell:
         with _connected(shell, server, address, plain=plain):
             stopper = threading.Thread(target=interrupt)
             stopper.start()
             assert not _succeeds(shell, query)
+            ended.set()
             stopper.join()
         # A server needs a moment to end what it was asked to end.
         for _ in range(_LOOKS):
