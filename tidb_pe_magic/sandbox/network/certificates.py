@@ -11,10 +11,22 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAY = timedelta(days=1)
 _LIFE = 90 * _DAY  # as long as those of Let's Encrypt
+# RFC 5280, 4.2.1.3; Python 3.13 and newer verify it and the key identifiers.
+_AUTHORITY_USE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ def server_tls(*names: str, expired: bool = False) -> ServerTls:
     now = datetime.now(UTC)
     expires = now - _DAY if expired else now + _LIFE
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    key_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tidb_pe_magic sandbox authority")])
     authority = (
         x509.CertificateBuilder()
@@ -44,6 +57,8 @@ def server_tls(*names: str, expired: bool = False) -> ServerTls:
         .not_valid_before(now - 2 * _LIFE)
         .not_valid_after(now + 2 * _LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_AUTHORITY_USE, critical=True)
+        .add_extension(key_id, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     server = (
@@ -55,6 +70,8 @@ def server_tls(*names: str, expired: bool = False) -> ServerTls:
         .not_valid_before(expires - _LIFE)
         .not_valid_after(expires)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     return ServerTls(_context(server, key), authority.public_bytes(serialization.Encoding.PEM))
