@@ -90,7 +90,7 @@ def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, mariadb: Server) -> None:
-    """The stop button ends the query on the server; `make chaos` shows that jupysql's own leaves it running."""
+    """The stop button ends the query on the server; `make chaos` compares it with plain jupysql."""
     host, port = database.address.split(":")
     sandbox = Server(
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
