@@ -25,7 +25,7 @@ class Work:
         self._interrupted = asyncio.Event()
 
     def begin(self) -> None:
-        """Begin a statement, which no earlier interrupt concerns."""
+        """Begin a statement; an earlier interrupt does not end it."""
         self._interrupted.clear()
 
     def interrupt(self) -> None:
