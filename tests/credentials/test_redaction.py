@@ -6,10 +6,12 @@ import base64
 import json
 import os
 import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.credentials.redaction import (
@@ -22,17 +24,33 @@ from tidb_pe_magic.credentials.redaction import (
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.errors import NotFound, TidbPeError, UnexpectedError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 VALUE = "canary-of-redaction/Key+4a71=="
 
 
-@given(st.text(min_size=4, max_size=60), st.text(), st.text())
+#: Also halves of surrogate pairs, which stand for bytes of the environment that are not UTF-8.
+ANY_TEXT = st.text(st.characters(categories=None))
+
+
+def encodings(value: str) -> Iterator[bytes]:
+    """Yield the bytes of a value as programs encode it."""
+    for handler in ("surrogatepass", "surrogateescape"):
+        with suppress(UnicodeEncodeError):
+            yield value.encode("utf-8", handler)
+
+
+@given(st.text(st.characters(categories=None), min_size=4, max_size=60), ANY_TEXT, ANY_TEXT)
+@example("canary\udce9", "", "")
 def test_a_secret_is_cut_in_every_form(value: str, before: str, after: str) -> None:
     """A secret is removed as plain text, percent-encoded once or twice, in JSON, in a repr and in Base64."""
     secret = Secret(value)
-    raw = value.encode("utf-8", "surrogatepass")
-    once = quote(raw, safe="")
-    forms = (value, once, quote(once, safe=""), quote_plus(raw), json.dumps(value)[1:-1], repr(value)[1:-1])
-    for form in (*forms, base64.b64encode(raw).decode()):
+    forms = [value, json.dumps(value)[1:-1], repr(value)[1:-1]]
+    for raw in encodings(value):
+        once = quote(raw, safe="")
+        forms += [once, quote(once, safe=""), quote_plus(raw), base64.b64encode(raw).decode()]
+    for form in forms:
         assert form not in redact(f"{before} {form} {after}", {}).replace("***", "\0")
     assert secret
 

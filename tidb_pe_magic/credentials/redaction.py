@@ -8,6 +8,7 @@ that for its own exceptions, so the user's other cells fail as usual.
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import json
 import os
@@ -144,11 +145,23 @@ def _forms(environ: Mapping[str, str]) -> Iterator[str]:
     for value in _values(environ):
         if len(value) < _SHORTEST:
             continue
-        once = quote(value, safe="")
-        # Twice, because Alibaba Cloud signs the encoded form of an encoded query.
-        yield from (value, once, quote(once, safe=""), quote_plus(value))
-        yield from (repr(value)[1:-1], json.dumps(value)[1:-1])
-        yield base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
+        yield from (value, repr(value)[1:-1], json.dumps(value)[1:-1])
+        for raw in _encodings(value):
+            once = quote(raw, safe="")
+            # Twice, because Alibaba Cloud signs the encoded form of an encoded query.
+            yield from (once, quote(once, safe=""), quote_plus(raw), base64.b64encode(raw).decode())
+
+
+def _encodings(value: str) -> set[bytes]:
+    """Return the bytes that a message can show in an encoded form.
+
+    Python reads bytes of the environment that are not UTF-8 as halves of surrogate pairs. A program can
+    encode them as these bytes again, or as the halves.
+    """
+    encodings = {value.encode("utf-8", "surrogatepass")}
+    with contextlib.suppress(UnicodeEncodeError):  # only some halves stand for a byte
+        encodings.add(value.encode("utf-8", "surrogateescape"))
+    return encodings
 
 
 def _values(environ: Mapping[str, str]) -> Iterator[str]:
