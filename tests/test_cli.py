@@ -387,6 +387,73 @@ def test_an_interrupted_wait_is_code_130() -> None:
     assert "tidb-pe wait" in err
 
 
+_LOSING = """
+import io, os, signal, sys
+from tidb_pe_magic.__main__ import main
+
+class Finalizer:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Lines(io.StringIO):
+    def write(self, text):
+        if text.startswith("waiting "):
+            Finalizer()
+        return sys.__stderr__.write(text)
+
+sys.stderr = Lines()
+sys.argv = ["tidb-pe", "wait"]
+sys.exit(main())
+"""
+
+
+def test_an_interrupt_that_python_drops_still_ends_the_wait() -> None:
+    """Control-C during a finalizer, whose exceptions Python ignores, ends the wait too."""
+    with Sandbox(mode="manual", flights=10) as sandbox:
+        environment = {**_clean(), **sandbox.environment(), "TIDB_PE_CLUSTER": "demo"}
+        with Runbook(environ=environment) as runbook:
+            runbook.create(vpc=VPC, security_group=[GROUP])
+        done = subprocess.run(
+            [sys.executable, "-c", _LOSING],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    assert "Exception ignored in" in done.stderr
+    assert "detached while waiting" in done.stderr.lower()
+    assert done.returncode == 130
+
+
+_STARTING = """
+import os, signal, sys
+from tidb_pe_magic.__main__ import main
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "tidb_pe_magic.runbook":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+sys.exit(main())
+"""
+
+
+def test_an_interrupted_start_is_one_line(environment: dict[str, str]) -> None:
+    """Control-C while the command imports its modules ends it in one line, with code 130."""
+    done = subprocess.run(
+        [sys.executable, "-c", _STARTING],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "tidb-pe: interrupted.\n")
+
+
 def test_any_interruption_is_code_130(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

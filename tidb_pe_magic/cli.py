@@ -34,6 +34,7 @@ from tidb_pe_magic.display.views.topics import spelled_topic
 from tidb_pe_magic.runbook import Runbook
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from tidb_pe_magic.advice import Spelling
@@ -93,15 +94,16 @@ def exit_code(error: errors.TidbPeError) -> Exit:
     return next((code for classes, code in _EXITS if isinstance(error, classes)), Exit.FAILED)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, interrupt: threading.Event | None = None) -> int:
     """Run one command and return its exit code.
 
     Args:
         arguments: the words after the program's name; default: this process's arguments.
+        interrupt: set it to end a wait.
     """
     _open_streams()
     try:
-        return _main(sys.argv[1:] if arguments is None else list(arguments))
+        return _main(sys.argv[1:] if arguments is None else list(arguments), interrupt)
     except BrokenPipeError:
         # The reader closed the pipe; without this, Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -130,7 +132,7 @@ def _takes_everything() -> bool:
     return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], interrupt: threading.Event | None) -> int:
     output = _OUTPUTS[0]
     try:
         verbose, arguments = without_verbose(arguments)
@@ -146,7 +148,7 @@ def _main(arguments: list[str]) -> int:
         return _report_failure(error, output, console)
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
-    return _execute(command, output, profile, verbose=verbose)
+    return _execute(command, output, profile, interrupt, verbose=verbose)
 
 
 def _of_console(command: Command, output: str) -> Command:
@@ -167,9 +169,11 @@ def _of_console(command: Command, output: str) -> Command:
     return replace(command, request=replace(request, arrow=True))
 
 
-def _execute(command: Command, output: str, profile: str, *, verbose: bool) -> int:
+def _execute(
+    command: Command, output: str, profile: str, interrupt: threading.Event | None, *, verbose: bool
+) -> int:
     spelling = _spelling(getattr(command.request, "cluster", None) or "")
-    with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
+    with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile, cancel=interrupt) as runbook:
         try:
             with closing(EventLines(sys.stderr, spelling)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
@@ -307,7 +311,3 @@ def _show(text: str) -> int:
     print(text)  # noqa: T201 - the console is for it
     sys.stdout.flush()
     return Exit.DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

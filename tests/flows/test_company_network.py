@@ -226,7 +226,7 @@ def test_the_environment_of_the_process_is_never_touched(
 def test_a_key_log_that_cannot_be_written_is_one_line(sandbox: Sandbox) -> None:
     """An unwritable SSLKEYLOGFILE, which the SDK opens on import, is one line without a traceback."""
     environ = os.environ | sandbox.environment() | {"SSLKEYLOGFILE": "/no/such/keys.log"}
-    command = [sys.executable, "-m", "tidb_pe_magic.cli", "networks", "--cluster", "demo"]
+    command = [sys.executable, "-m", "tidb_pe_magic", "networks", "--cluster", "demo"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "SSLKEYLOGFILE: file /no/such/keys.log cannot be opened: No such file" in done.stderr

@@ -60,7 +60,7 @@ while trace:
 CONSOLE = """
 import subprocess, sys
 for words in ("clusters", "status --cluster demo", "doctor --cluster demo", "verify --cluster nowhere"):
-    command = [sys.executable, "-m", "tidb_pe_magic.cli", *words.split()]
+    command = [sys.executable, "-m", "tidb_pe_magic", *words.split()]
     print(subprocess.run(command, capture_output=True, text=True))
 """
 CELLS = [

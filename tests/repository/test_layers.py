@@ -29,6 +29,7 @@ LEVELS = (
     {"runbook"},
     {"completion"},
     {"notebook", "cli"},
+    {"__main__"},
     {"__init__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
