@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from support.mariadb import MariaDb
 
-SEEDS = range(1000, 1006)
+#: With the last one, a deletion stops after the endpoint has lost its zones.
+SEEDS = (*range(1000, 1005), 20261172)
 CUTS = 12
 LOADS = 9
 

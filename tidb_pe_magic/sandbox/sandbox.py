@@ -230,6 +230,10 @@ class Sandbox(Startable):
         """Advance every endpoint by one transition, in mode "manual"; return True if anything changed."""
         return self.world.tick()
 
+    def start_next_minute(self) -> None:
+        """Count the requests to TiDB Cloud's API anew, as when the next minute begins."""
+        self._tidb_cloud.config["rate_limiter"].restore({})
+
     def accept(self, endpoint_id: str) -> None:
         """Accept an endpoint's connection, as the owner of the service does."""
         self.world.accept(endpoint_id)

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 import tidb_pe_magic
 from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.faults import schedule
 from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
@@ -106,16 +107,19 @@ class Database:
 
 
 class _Time:
-    """Time that passes only during waits."""
+    """Time that passes only during waits, also for the clouds' limit of requests per minute."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, start_minute: Callable[[], None]) -> None:
+        self._now = 0.0
+        self._start_minute = start_minute
 
     def clock(self) -> float:
-        return self.now
+        return self._now
 
     def sleep(self, seconds: float) -> bool:
-        self.now += seconds
+        before, self._now = self._now, self._now + seconds
+        if self._now // 60 > before // 60:
+            self._start_minute()
         return False
 
 
@@ -130,7 +134,7 @@ class _Trial:
         self._database = database
         self._sandbox = sandbox
         self._state = state
-        self._time = _Time()
+        self._time = _Time(sandbox.start_next_minute)
         self._environ = {
             **sandbox.environment(),
             "TIDB_PASSWORD": database.password,
@@ -205,15 +209,15 @@ class _Trial:
         )
 
     def _until(self, what: str, step: Callable[[], object]) -> None:
-        said = ""
+        error: errors.TidbPeError | None = None
         for _ in range(_MOST_TRIES):
-            if not (said := self._try(step)):
+            if not (error := self._try(step)):
                 return
-            if "%tidb_pe delete ep-" in said:
+            if any(isinstance(each, Suggestion) and each.operation == "delete" for each in error.commands):
                 self._try(self._delete_all)
-        self.outcome.unclear.append(f"{what}: {said}")
+        self.outcome.unclear.append(f"{what}: {type(error).__name__}: {error}")
 
-    def _try(self, step: Callable[[], object]) -> str:
+    def _try(self, step: Callable[[], object]) -> errors.TidbPeError | None:
         """Run a step, and return its error."""
         try:
             self._search("a result", repr(step()))
@@ -222,13 +226,13 @@ class _Trial:
             if "\n" in str(error):
                 self.outcome.tracebacks += 1
             self.outcome.clear_errors += 1
-            return f"{type(error).__name__}: {error}"
+            return error
         except Exception as error:
             self._look_at(error)
             self.outcome.tracebacks += 1
             self.outcome.unclear.append("".join(traceback.format_exception(error)))
             raise _TrialError from error
-        return ""
+        return None
 
     def _insert(self) -> None:
         """Insert rows as a notebook does: over one connection, with autocommit."""
