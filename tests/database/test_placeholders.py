@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import sqlite3
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_a_parameter_without_values_is_refused_before_the_server(sql: str, param
         ("SELECT :a", {"a": [1, 2]}, ":a: contains 2 values, but this place takes one. Write IN (:a)."),
         ("SELECT f(:a, 1)", {"a": []}, ":a: is empty, but only IN accepts an empty list."),
         ("SELECT 1 IN (:a)", {"a": [[1]]}, ":a: a value is a list; one parameter is one value."),
-        ("SELECT 1 IN (:a)", {"a": pd.DataFrame({"b": [1]})}, ":a: is a DataFrame of several columns."),
+        ("SELECT 1 IN (:a)", {"a": pd.DataFrame({"b": [1]})}, ":a: is a DataFrame, not a list of values."),
         ("SELECT 1 IN (?)", [[1, float("nan")]], "--params: a value of number 1 is nan"),
         ("SELECT ?", [{"x": 1}], "--params: number 1 is a dict"),
         ("SELECT ?", [float("nan")], "--params: number 1 is nan"),
@@ -130,6 +131,12 @@ def test_a_parameter_without_values_is_refused_before_the_server(sql: str, param
         ("SELECT :a", {"a": np.timedelta64(1, "M")}, "for which SQL has no value"),
         ("SELECT :a", {"a": dt.timedelta(hours=839)}, "SQL's TIME ends at 838:59:59"),
         ("SELECT :a", {"a": object()}, "of type object, for which SQL has no value"),
+        ("SELECT :a", {"a": 10**65}, ":a: is 1.000e+65; SQL's numbers have up to 65 digits"),
+        ("SELECT :a", {"a": Decimal("1e400")}, ":a: is 1.000e+400; SQL's numbers have up to 65 digits"),
+        ("SELECT :a", {"a": Decimal("1e-31")}, ":a: is 1.000e-31; SQL's numbers have up to 65 digits"),
+        ("SELECT :a", {"a": Decimal("1" * 60 + ".000001")}, "30 of them decimals"),
+        ("SELECT :a", {"a": Fraction(1, 3)}, ":a: is Fraction(1, 3), which has more digits than"),
+        ("SELECT :a", {"a": np.longdouble(1) + np.finfo(np.longdouble).eps}, "more digits than SQL's DOUBLE"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -165,6 +172,10 @@ def test_what_does_not_fit_is_refused(
         (np.timedelta64(3600 * 10**9, "ns"), dt.timedelta(hours=1)),
         (np.timedelta64(1, "h"), dt.timedelta(hours=1)),
         (dt.time(1, 2, 3), dt.time(1, 2, 3)),
+        (1 - 10**65, 1 - 10**65),
+        (Decimal("1." + "0" * 40), Decimal(1)),
+        (Decimal("0e-400"), Decimal(0)),
+        (Fraction(1, 4), 0.25),
     ],
     ids=repr,
 )

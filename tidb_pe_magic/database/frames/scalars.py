@@ -21,6 +21,8 @@ Plain: TypeAlias = (
     "bool | int | float | Decimal | str | bytes | dt.datetime | dt.date | dt.time | dt.timedelta | None"
 )
 
+# The digits of MySQL's DECIMAL, and how many of them can be decimals; a server would cut off the others.
+_MOST_DIGITS, _MOST_PLACES = 65, 30
 # The range of MySQL's TIME.
 _LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
 _FINE = frozenset({"ns", "ps", "fs", "as"})  # numpy's units that SQL does not have
@@ -73,21 +75,53 @@ def _unwrap(value: object) -> object:
     return value
 
 
+def _integer(value: Integral) -> int:
+    number = int(value)
+    if abs(number) >= 10**_MOST_DIGITS:
+        raise _too_long(f"{Decimal(number):.3e}")
+    return number
+
+
 def _decimal(value: Decimal) -> Decimal:
     if not value.is_finite():
         raise _no_number(value)
+    places = max(0, -_last_digit(value)) if value else 0
+    if places > _MOST_PLACES or max(0, value.adjusted() + 1 if value else 0) + places > _MOST_DIGITS:
+        raise _too_long(f"{value:.3e}")
     return Decimal(value)
 
 
+def _last_digit(value: Decimal) -> int:
+    """Return the power of ten of the last digit that is not a zero."""
+    _sign, digits, exponent = value.as_tuple()
+    written = "".join(map(str, digits))
+    return int(exponent) + len(written) - len(written.rstrip("0"))
+
+
 def _real(value: Any) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _too_long(f"the number {value!r:.60}") from None
     if not math.isfinite(number):
         raise _no_number(number)
+    if number != value:
+        raise _NoValueError(
+            f"is {value!r:.60}, which has more digits than SQL's DOUBLE.",
+            "Bind a float or a Decimal of it.",
+        )
     return number
 
 
 def _no_number(value: object) -> _NoValueError:
     return _NoValueError(f"is {value}, for which SQL has no value.", "Bind None for NULL.")
+
+
+def _too_long(number: str) -> _NoValueError:
+    return _NoValueError(
+        f"is {number}; SQL's numbers have up to {_MOST_DIGITS} digits, {_MOST_PLACES} of them decimals.",
+        "Bind it as a float, or as text.",
+    )
 
 
 def _text(value: str) -> str:
@@ -165,7 +199,7 @@ def _too_fine(value: object) -> _NoValueError:
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Plain]], ...] = (
     ((bool, np.bool_), bool),
     ((np.datetime64, np.timedelta64), _numpy_time),
-    (Integral, int),
+    (Integral, _integer),
     (Decimal, _decimal),
     (Real, _real),
     (str, _text),

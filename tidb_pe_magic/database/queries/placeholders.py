@@ -225,7 +225,7 @@ def _elements(value: Any, field: str, subject: str) -> list[object]:
     if _dimensions(value) != 1:
         kind = type(value).__name__
         raise InvalidRequest(
-            field, f"{subject} is a {kind} of several columns.".strip(), advice="Bind one column of it."
+            field, f"{subject} is a {kind}, not a list of values.".strip(), advice="Bind one column of it."
         )
     return list(value)
 
