@@ -247,6 +247,28 @@ def test_a_statement_arrives_as_typed(cells: Cells, plain_server: MariaDb, state
     assert tuple(found) == expected
 
 
+def test_a_session_without_backslash_escapes_is_split_its_way(cells: Cells) -> None:
+    """With NO_BACKSLASH_ESCAPES a backslash escapes no quote before a semicolon or a parameter."""
+    cells.run(OURS, "%sql SET sql_mode = 'NO_BACKSLASH_ESCAPES'")
+    typed = "x = 5\n%sql SELECT '\\' AS a, '; :x' AS b, :x AS c"
+    try:
+        (row,) = cells.run(OURS, typed)[0]
+    finally:
+        cells.run(OURS, "%sql SET sql_mode = DEFAULT")
+    assert tuple(row) == ("\\", "; :x", 5)
+
+
+def test_a_decimal_that_polars_cannot_hold_is_refused(cells: Cells) -> None:
+    """Polars has 38 digits: a longer value is one line that names the column, and others arrive exact."""
+    cells.run(OURS, "%config SqlMagic.autopolars = True")
+    frame = cells.run(OURS, f"%sql SELECT {'9' * 38} AS n")[0]
+    assert frame["n"].to_list() == [int("9" * 38)]
+    with pytest.raises(
+        InvalidRequest, match=r"column n has DECIMALs of more than 38 digits.*CAST\(n AS CHAR\)"
+    ):
+        cells.run(OURS, f"%sql SELECT {'9' * 39} AS n")
+
+
 def test_a_snippet_is_stored_as_typed(cells: Cells) -> None:
     """Only what the server takes for a comment is left out of a saved query."""
     saved = "%%sql --save typed --no-execute\nSELECT 5--1 AS n, '-- x' AS t, /*! 7 + */ 1 AS m -- end; )"

@@ -17,6 +17,7 @@ from sql.run.run import run_statements, select_df_type
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.jupysql import own_queries
 from tidb_pe_magic.database.jupysql.parser_warnings import parse_quietly
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
@@ -116,7 +117,7 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         typed = _typed_variables()
         variables = parameters or typed or self._config.shell.user_ns
         params = None if parameters == {} else with_variables(query, None, variables)
-        bound = BoundStatement(sql=query) if params is None else BoundStatement(**_bind(query, params))
+        bound = BoundStatement(sql=query) if params is None else self._bind(query, params)
         shown = typed is not None and self._config.feedback > 0
         framed = typed is not None and self._config.autopandas
         table, frame = self._statements.run(bound, shown=shown, framed=framed)
@@ -135,6 +136,17 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         """
         found = self.raw_execute(own_queries.tidb_query(query), with_=with_)
         return ColumnarResult(own_queries.drawable_rows(found.table, query), self._statements.frame)
+
+    def backslash_escapes(self) -> bool:
+        """Return whether a backslash in a string is an escape character in the session's sql_mode."""
+        held = self._connection
+        if held.closed or held.invalidated:
+            return True
+        return Driver(held.connection.dbapi_connection).backslash_escapes
+
+    def _bind(self, query: str, params: Any) -> BoundStatement:
+        sql, values = bind(query, params, backslash_escapes=self.backslash_escapes)
+        return BoundStatement(sql=sql, params=values)
 
 
 def adapt_jupysql() -> None:
@@ -167,7 +179,8 @@ def _run_statements(
     """
     if not isinstance(connection, ColumnarConnection) or not text.strip() or _defines_routine(text):
         return run_statements(connection, text, config, parameters=parameters)
-    typed = statements(text) or [text]  # comments only: the server says so
+    # Comments only: the server says so.
+    typed = statements(text, escapes=connection.backslash_escapes()) or [text]
     for statement in typed:
         result = connection.raw_execute(statement, parameters=parameters)
     return select_df_type(ResultSet(result, config, typed[-1], connection), config)
@@ -177,11 +190,6 @@ def _defines_routine(text: str) -> bool:
     """Return whether a routine begins, in which semicolons separate statements; TiDB has none, MySQL does."""
     words = [token.word for token in islice(tokens(text), _WORDS_OF_CREATE)]
     return words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words)
-
-
-def _bind(query: str, params: Any) -> dict[str, Any]:
-    sql, values = bind(query, params)
-    return {"sql": sql, "params": values}
 
 
 def _typed_variables() -> Mapping[str, Any] | None:

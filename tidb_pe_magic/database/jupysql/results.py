@@ -11,6 +11,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.database.frames.pandas import unique_names
+from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,14 +61,22 @@ class ColumnarResult(IteratorResult[Any]):
         names = unique_names(self.table.column_names)
         overrides = options.get("schema_overrides")
         # polars has 128-bit decimals.
-        narrow = pa.table([_narrow(column) for column in self.table.columns], names=names)
+        columns = [_narrow(name, column) for name, column in zip(names, self.table.columns, strict=True)]
+        narrow = pa.table(columns, names=names)
         return pl.from_arrow(narrow, schema_overrides=overrides)
 
 
-def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _narrow(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_decimal256(column.type):
         return column
-    return column.cast(pa.decimal128(_DIGITS_128, column.type.scale))
+    try:
+        return column.cast(pa.decimal128(_DIGITS_128, column.type.scale))
+    except pa.ArrowInvalid:
+        raise InvalidRequest(
+            "SqlMagic.autopolars",
+            f"column {name} has DECIMALs of more than {_DIGITS_128} digits, which polars does not have.",
+            advice=f"Select it as text: CAST({name} AS CHAR), or use a pandas DataFrame.",
+        ) from None
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
