@@ -301,6 +301,10 @@ def test_a_limited_statement_cannot_be_split(connected: Runbook) -> None:
     """A statement with a limit is refused in ranges, because each range would have its own limit."""
     with pytest.raises(errors.InvalidRequest, match="LIMIT cannot be split"):
         connected.query("SELECT * FROM flights LIMIT 5", partition_on="flight", partitions=2)
+    with pytest.raises(errors.InvalidRequest, match="FETCH cannot be split"):
+        connected.query(
+            "SELECT flight FROM flights FETCH FIRST 5 ROWS ONLY", partition_on="flight", partitions=2
+        )
 
 
 def test_without_a_connection_the_command_is_named(runbook: Runbook) -> None:

@@ -31,7 +31,7 @@ SELECT SEQ_IN_INDEX = 1 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COLUMN_NAME = %s
 """
 # Clauses that each range would apply separately: a part of the result would be repeated or missing.
-_WHOLE = ("LIMIT", "INTO", "FOR")
+_WHOLE = ("LIMIT", "FETCH", "INTO", "FOR")
 
 
 @dataclass(frozen=True)
