@@ -226,6 +226,7 @@ BAD: tuple[tuple[Any, str], ...] = (
     ({"a": pd.to_timedelta(["839:00:00"])}, "longer than the maximum of TIME"),
     ({"a": [1 + 2j]}, "complex"),
     ({"a": pd.period_range("2020", periods=1)}, "cannot be loaded"),
+    ({"a": np.ones(1, np.longdouble) + np.finfo(np.longdouble).eps}, "row 0 .*has more digits than a DOUBLE"),
     ({" ": [1]}, "cannot be the name of a column"),
     ({"a": [1], "A": [2]}, "two columns are named A"),
     ({"x" * 65: [1]}, "1 to 64 characters"),
@@ -239,6 +240,8 @@ def test_an_unstorable_value_is_refused_with_its_place(server: MariaDb, engine: 
             loaded(engine, pd.DataFrame(columns))
     with pytest.raises(InvalidRequest, match="to_frame"):
         loaded(engine, pd.Series([1]))
+    with pytest.raises(InvalidRequest, match="index and one of its columns are both named a"):
+        loaded(engine, pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a")))
     with pytest.raises(InvalidRequest, match="of type list"):
         loaded(engine, [1])
     with pytest.raises(InvalidRequest, match=r"LazyFrame.*Load frame.collect\(\)"):
@@ -251,6 +254,7 @@ def test_an_unstorable_value_is_refused_with_its_place(server: MariaDb, engine: 
 FITS: tuple[tuple[str, Any, Any], ...] = (
     ("bigint", [1.0, -(2.0**62)], (1, -(2**62))),
     ("bigint unsigned", [2.0**63, 0.0], (2**63, 0)),
+    ("bigint unsigned", pd.Categorical([2**53 + 1, None]), (2**53 + 1, None)),
     ("tinyint(1)", [True, False], (1, 0)),
     ("decimal(10,2)", [0.1, 1e7 + 0.25], (Decimal("0.1"), Decimal("10000000.25"))),
     ("decimal(5,1)", [1, -2], (Decimal("1.0"), Decimal("-2.0"))),
@@ -273,6 +277,8 @@ MISFITS: tuple[tuple[str, Any, str], ...] = (
     ("int", [1.5], "1.5 is not a whole number"),
     ("int", [2**31], "2147483648 is out of range: INT.* holds -2147483648 to 2147483647"),
     ("bigint", [2.0**63], "out of range"),
+    ("bigint", [-1.0, 2.0**63], r"row 1 .*: 9\.22.* is out of range"),
+    ("bigint unsigned", [0.0, -1.0], r"row 1 .*: -1\.0 is out of range"),
     ("int unsigned", [-1], "-1 is out of range"),
     ("int", ["5"], "the frame has text, and the table's column is INT"),
     ("int", [None], "NOT NULL"),

@@ -71,6 +71,39 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
     assert connected.must("%sql SHOW TABLES LIKE 'x%'").value.empty
 
 
+def test_times_without_a_zone_are_refused_if_the_cells_have_a_time_zone(connected: Shell) -> None:
+    """After SET time_zone, cells would show such times of a TIMESTAMP column shifted."""
+    connected.must("%sql CREATE TABLE stamps (at TIMESTAMP NULL)")
+    connected.ip.user_ns["stamps"] = pd.DataFrame({"at": pd.to_datetime(["2024-01-01 12:00:00"])})
+    connected.must("%sql SET time_zone = '+08:00'")
+    cell = connected.run("%tidb_pe load stamps --table stamps --if-exists append")
+    assert "column at: times without a zone cannot go into a TIMESTAMP column" in str(cell.error)
+    assert "SET time_zone = '+08:00'" in str(cell.error)
+    assert connected.must("%sql SELECT * FROM stamps").value.empty
+    connected.must("%sql SET time_zone = DEFAULT")
+    connected.must("%tidb_pe load stamps --table stamps --if-exists append")
+
+
+def test_a_document_that_a_json_column_would_change_is_refused(connected: Shell) -> None:
+    """JSON columns keep float64 and 64-bit integers, and one value for each key."""
+    connected.must("%sql CREATE TABLE documents (doc JSON)")
+    for text, message in (
+        ('{"a": 123456789012345678901}', "123456789012345678901 has more digits"),
+        ("[1.00000000000000000001]", "1.00000000000000000001 has more digits"),
+        ('{"b": 1e400}', "1e400 has more digits"),
+        ('[{"a": 1, "a": 2}]', "the document has the key 'a' twice"),
+        ("[NaN]", "is not valid JSON"),
+    ):
+        connected.ip.user_ns["documents"] = pd.DataFrame({"doc": ["[]", text]})
+        cell = connected.run("%tidb_pe load documents --table documents --if-exists append")
+        assert "column doc, row 1" in str(cell.error)
+        assert message in str(cell.error)
+    exact = '{"a": [18446744073709551615, -9223372036854775808, 0.1, 1.50, 1e3, 1e22]}'
+    connected.ip.user_ns["documents"] = pd.DataFrame({"doc": [exact]})
+    connected.must("%tidb_pe load documents --table documents --if-exists append")
+    assert connected.must("%sql SELECT COUNT(*) AS n FROM documents").value["n"].tolist() == [1]
+
+
 def test_the_cells_database_is_the_loads(connected: Shell) -> None:
     """USE in a cell counts, and the connection's own method loads as the command does."""
     connected.must("%sql CREATE DATABASE staging")

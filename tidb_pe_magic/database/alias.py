@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.advice import Advice, ShellCommand
 from tidb_pe_magic.database import forks
-from tidb_pe_magic.database.effects import effect_of
+from tidb_pe_magic.database.effects import effect_of, time_zone_setting
 from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryFailed, StepOrderError
 
@@ -75,6 +75,11 @@ class AliasSession:
         """The statements, such as SET, that affect only this session; USE is not one of them."""
         session = self._present()
         return session.settings if session is not None else ()
+
+    @property
+    def time_zone(self) -> str:
+        """The statement that set the session's time zone; empty if it has the server's own."""
+        return time_zone_setting(self.settings)
 
     @property
     def database(self) -> str:

@@ -114,6 +114,16 @@ def effect_of(sql: str, *, escapes: bool = True) -> Effect:
     )
 
 
+def time_zone_setting(settings: Sequence[str]) -> str:
+    """Return the last of these statements that sets the time zone; empty if it is the server's own."""
+    for setting in reversed(settings):
+        for assignment in _assignments(list(tokens(setting))):
+            words = [token.text.upper().rpartition("@@")[2].rpartition(".")[2] for token in assignment]
+            if "TIME_ZONE" in words[:2] and not _is_wider(assignment):
+                return "" if "DEFAULT" in words else setting
+    return ""
+
+
 def refuse_session_statement(statement: str) -> None:
     """Reject a statement that has no effect over a separate connection, whose session ends with it.
 

@@ -233,8 +233,9 @@ class Session(LoginConnection):
         effect = self.effect(statement)
         if effect.database:
             self.db = effect.database
-        if effect.setting and effect.setting not in self._settings:
-            self._settings.append(effect.setting)
+        if effect.setting:
+            # In the order of their last execution.
+            self._settings = [each for each in self._settings if each != effect.setting] + [effect.setting]
 
     def discard(self) -> None:
         """Close the connection without a quit message, because its protocol state is unknown."""

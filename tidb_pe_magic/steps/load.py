@@ -57,6 +57,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
             if_exists=request.if_exists,
             keys=keys,
             cancel=context.cancel,
+            time_zone=record.session.time_zone,
             on_create=lambda statement: on_event(TableShown(statement=statement)),
             on_progress=throttle(context.clock, report),
             on_note=lambda text: on_event(Notice(text=text)),

@@ -167,7 +167,7 @@ def _bound_writer(task: LoadTask, table: TargetTable, around: _ServerState) -> t
         packet=around.packet,
         together=task.together,
     )
-    return writer, _zone(source, table)
+    return writer, _zone(source, table, task.time_zone)
 
 
 def _refuse_columns(source: FrameSource, table: TargetTable) -> None:
@@ -183,7 +183,7 @@ def _refuse_columns(source: FrameSource, table: TargetTable) -> None:
             raise InvalidRequest(FIELD, reason)
 
 
-def _zone(source: FrameSource, table: TargetTable) -> str:
+def _zone(source: FrameSource, table: TargetTable, of_cells: str) -> str:
     """Return the time zone in which the values of TIMESTAMP columns have the intended meaning."""
     stamps = [
         column for column in source.columns if table.columns[column.name.casefold()].base == "timestamp"
@@ -195,6 +195,13 @@ def _zone(source: FrameSource, table: TargetTable) -> str:
             others[0].name,
             f"has times without a zone, and {moments[0].name} with one; both go into TIMESTAMP columns.",
             advice=f"Give it one: frame[{others[0].name!r}].dt.tz_localize('UTC')",
+        )
+    if others and of_cells:
+        refuse(
+            others[0].name,
+            "times without a zone cannot go into a TIMESTAMP column, because load does not use the time "
+            f"zone of the SQL cells ({of_cells}).",
+            advice=f"Give them one: frame[{others[0].name!r}].dt.tz_localize(…)",
         )
     return "+00:00" if moments else ""
 

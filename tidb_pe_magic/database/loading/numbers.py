@@ -76,16 +76,12 @@ def _whole(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
 def _whole_floats(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     fraction = pc.not_equal(pc.floor(column.values), column.values)
     refuse_where(column, fraction, f"is not a whole number, and the table's column is {target.type.upper()}.")
-    unsigned = (pc.max(column.values).as_py() or 0) >= float(2**63)
-    try:
-        whole = column.values.cast(pa.uint64() if unsigned else pa.int64(), safe=False)
-        same = pc.equal(whole.cast(pa.float64(), safe=False), column.values)
-    except pa.ArrowInvalid:
-        same = pc.equal(column.values, pc.add(column.values, 1.0))
-    too_large = pc.greater_equal(pc.abs(column.values), float(2**64))
     low, high = _range(target)
+    # The float64 after the largest integer of 64 bits is one more than it.
+    above = pc.greater_equal(column.values, float(high + 1))
     reason = f"is out of range: {target.type.upper()} holds {low} to {high}."
-    refuse_where(column, pc.or_(too_large, pc.invert(same)), reason)
+    refuse_where(column, pc.or_(above, pc.less(column.values, float(low))), reason)
+    whole = column.values.cast(pa.int64() if high < 2**63 else pa.uint64())
     return _whole(SourceColumn(name=column.name, kind=SourceKind.INTEGER, values=whole), target)
 
 

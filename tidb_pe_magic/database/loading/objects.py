@@ -106,6 +106,8 @@ def _floats(name: str, values: list[Any]) -> pa.Array:
             and int(float(each)) != int(each)
         ):
             refuse(name, f"{each} would lose digits among floating-point numbers.", row=row)
+        if isinstance(each, np.floating) and float(each) != each:
+            refuse(name, f"{each!r} has more digits than a DOUBLE.", row=row)
     return pa.array([None if each is None else float(each) for each in values], pa.float64())
 
 
@@ -130,7 +132,7 @@ def _decimals(name: str, values: list[Any]) -> pa.Array:
     # Arrow rejects a value with more places than its type, even if they are zeros.
     unit = Decimal(1).scaleb(-scale)
     rescaled = [None if each is None else each.quantize(unit, context=_CONTEXT) for each in exact]
-    return pa.array(rescaled, pa.decimal256(_MOST_DIGITS, scale))
+    return pa.array(rescaled, pa.decimal256(whole + scale, scale))
 
 
 def _texts(name: str, values: list[Any]) -> pa.Array:

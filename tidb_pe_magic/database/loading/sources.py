@@ -100,6 +100,12 @@ def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     index = frame.index
     named = [name is not None for name in index.names]
     if all(named):
+        if twice := next((name for name in index.names if name in frame.columns), None):
+            raise InvalidRequest(
+                FIELD,
+                f"its index and one of its columns are both named {twice}.",
+                advice="Rename the index, or leave it out: frame.reset_index(drop=True)",
+            )
         return frame.reset_index(), ()
     if any(named):
         raise InvalidRequest(
@@ -117,7 +123,9 @@ def _of_series(name: str, series: pd.Series[Any]) -> SourceColumn:
     from tidb_pe_magic.database.loading.objects import object_array  # noqa: PLC0415 - needs pandas
 
     if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.dtype.categories.dtype)
+        kind = series.dtype.categories.dtype
+        # numpy's integers have no missing value.
+        series = series.astype(object if kind.kind in "iu" and series.hasnans else kind)
     elif isinstance(series.dtype, pd.SparseDtype):
         series = series.astype(series.dtype.subtype)
     if series.dtype == object:

@@ -32,6 +32,8 @@ class LoadTask:
         on_create: receives the CREATE TABLE before it is executed.
         on_progress: receives the ledger several times a second.
         on_note: receives further remarks.
+        time_zone: the statement that set the time zone of the SQL cells, in which load does not run; empty if
+            they use the server's.
         together: maximum number of rows that are committed together.
     """
 
@@ -44,6 +46,7 @@ class LoadTask:
     on_create: Callable[[str], None] = lambda _: None
     on_progress: Callable[[Ledger], None] = lambda _: None
     on_note: Callable[[str], None] = lambda _: None
+    time_zone: str = ""
     together: int = MOST_ROWS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -82,14 +83,53 @@ def _documents(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
     for row, text in enumerate(column.values.to_pylist()):
         if text is not None:
             try:
-                json.loads(text, parse_constant=_no_constant)
+                _DOCUMENT.decode(text)
+            except _LossError as loss:
+                refuse(
+                    column.name,
+                    f"{loss}, and a JSON column would not keep it.",
+                    row=row,
+                    advice="Load it into a TEXT column.",
+                )
             except (ValueError, RecursionError):
                 refuse(column.name, f"{text[:40]!r} is not valid JSON.", row=row)
     return literal_column(target, column.values, LiteralForm.TEXT)
 
 
+class _LossError(Exception):
+    """A JSON column stores less than the document has."""
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _stored_integer(digits: str) -> None:
+    # Integers of 64 bits, signed or not, and float64 for all others, in which some of them are exact.
+    number = Decimal(digits)
+    if not -(2**63) <= number < 2**64 and number != Decimal(float(digits)):
+        raise _LossError(f"{digits[:40]} has more digits than a number of JSON in SQL")
+
+
+def _stored_float(digits: str) -> None:
+    # A float64 that is written with the fewest digits has 17 at most.
+    if Decimal(digits) != Decimal(repr(float(digits))):
+        raise _LossError(f"{digits[:40]} has more digits than a number of JSON in SQL")
+
+
+def _stored_object(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _LossError(f"the document has the key {twice[:40]!r} twice")
+
+
+_DOCUMENT = json.JSONDecoder(
+    parse_constant=_no_constant,
+    parse_int=_stored_integer,
+    parse_float=_stored_float,
+    object_pairs_hook=_stored_object,
+)
 
 
 def binary_rule(kind: SourceKind) -> Any:
