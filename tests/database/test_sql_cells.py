@@ -276,10 +276,13 @@ def test_a_snippet_is_stored_as_typed(cells: Cells) -> None:
     assert (number, text, more) == (6, "-- x", 8)
 
 
-def test_a_routine_is_one_statement(cells: Cells) -> None:
+def test_a_routine_is_one_statement(cells: Cells, plain_server: MariaDb) -> None:
     """The semicolons of a procedure, on a server that has procedures, do not end it."""
-    cells.run(OURS, "%%sql\nCREATE OR REPLACE PROCEDURE two() BEGIN SET @a = 1; SELECT 1 AS n; END")
+    body = "BEGIN SET @a = 1; SELECT 1 AS n; END"
+    cells.run(OURS, f"%%sql\nCREATE OR REPLACE PROCEDURE two() {body}")
+    ((_, _, created, *_),) = plain_server.execute("SHOW CREATE PROCEDURE test.two")
     cells.run(OURS, "%sql DROP PROCEDURE two")
+    assert str(created).endswith(body)
 
 
 def plotted(axes: Any) -> list[Any]:

@@ -145,6 +145,10 @@ def test_a_fleet_deletes_unshared_endpoints_only(runbook: Runbook, sandbox: Sand
     detail = failure.value.fleet.rows[1].detail
     assert "other ACTIVE clusters: demo, fleet-3, reporting" in detail
     assert "fleet-1" not in detail
+    ident = next(iter(sandbox.world.endpoints))
+    command = str(failure.value.fleet.rows[0].next_command)
+    assert command.startswith(f"%tidb_pe delete {ident} ")
+    assert command.endswith("--yes --shared")
     assert len(sandbox.world.endpoints) == 1
     gone = runbook.fleet("delete", file, yes=True, shared=True)
     assert [row.row_state for row in gone] == [RowState.DELETED] * 2

@@ -19,6 +19,7 @@ from tidb_pe_magic.threads import work_through
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from tidb_pe_magic.advice import NextCommand
     from tidb_pe_magic.commands.requests import FleetRequest
     from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
@@ -170,8 +171,10 @@ class FleetRun:
             work(target)
         except errors.TidbPeError as error:
             if not self.stop.is_set():
-                alone = self.alone(target)
-                self.progress.fail(target.entry, error.prose, billed_zones=0, next_command=alone)
+                command: NextCommand = self.alone(target)
+                if self.request.action == "delete" and error.commands:
+                    command = error.commands[0]  # a refused deletion names the command that deletes anyway
+                self.progress.fail(target.entry, error.prose, billed_zones=0, next_command=command)
 
     def alone(self, target: FleetTarget) -> Suggestion:
         """Return the command that examines only this row."""
