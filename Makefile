@@ -42,7 +42,8 @@ chaos: setup ## run N=1000 trials of faults, cuts and kills, starting at SEED=1;
 lint: setup ## lint and types only
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
-	$(BIN)/python -m mypy -n 2
+	@# A busy machine can miss the three seconds in which mypy's workers have to start: then the status is 2.
+	$(BIN)/python -m mypy -n 2 || { test $$? = 2 && $(BIN)/python -m mypy; }
 
 lab: setup ## open JupyterLab on the notebooks, with the sandbox running
 	@$(BIN)/python notebooks/demo.py --lab
