@@ -402,6 +402,50 @@ def test_mysql_expressions(ask: Callable[..., Any], expression: str, value: obje
     assert ask(f"SELECT {expression}") == ((value,),)
 
 
+def test_functions_that_duckdb_defines_differently_have_mysqls_values(ask: Callable[..., Any]) -> None:
+    """Values that MariaDB returns; DuckDB itself returns others, NaN, or an error."""
+    for expressions, values in (
+        # An argument of a function is translated too.
+        ("FIELD(DAYOFWEEK('2024-01-08'), 2, 3), AVG(DAYOFWEEK('2024-01-08'))", (1, Decimal(2))),
+        ("LENGTH(SUBSTRING_INDEX('é.b', '.', 1)), WEEKDAY(LAST_DAY('2024-02-01'))", (2, 3)),
+        ("SQRT(-1), LN(0), LOG(2, 0), LOG10(-1), ACOS(2), SQRT(6.25)", (None, None, None, None, None, 2.5)),
+        ("10 % 0, 5e0 % 0, MOD(1, 0), 1 DIV 0, 7 DIV 2.5, -7 DIV 2", (None, None, None, None, 2, -3)),
+        ("SUBSTRING('abc', 0), SUBSTRING('abc', -5), SUBSTRING('abc', 2, -1), MID('abc', 0, 2)", ("",) * 4),
+        ("LEFT('abc', -1), RIGHT('abc', -1), SUBSTRING('abc', -2, 1), LEFT(NULL, 0)", ("", "", "b", None)),
+        ("ROUND(2.5e0), ROUND(-2.5e0), ROUND(2.5), ROUND(2.45e0, 1), ROUND(15, -1)", (2, -2, 3, 2.4, 20)),
+        ("~5, ~-1, ~0", (2**64 - 6, 0, 2**64 - 1)),
+        ("TRUE + 1, (1 = 1) * 5, (1 > 0) + (2 > 3), -TRUE", (2, 5, 1, -1)),
+        ("FORMAT(1234.5, 0), FORMAT(0.5, 0), FORMAT(7, 1)", ("1,235", "1", "7.0")),
+        ("FROM_UNIXTIME(1700000000, '%Y-%m-%d %H:%i')", ("2023-11-14 22:13",)),
+        (
+            "EXTRACT(MICROSECOND FROM '2024-01-01 00:00:12.5'), (1 = 1) / 4",
+            (500000, Decimal("0.25")),
+        ),
+        ("WEEK('2021-01-01'), YEARWEEK('2021-01-01'), EXTRACT(WEEK FROM '2024-01-06')", (0, 202052, 0)),
+        *(
+            (", ".join(f"WEEK('{day}', {mode})" for mode in (0, 1, 2, 3, 4, 5, 7)), weeks)
+            for day, weeks in (
+                ("2021-01-01", (0, 0, 52, 53, 0, 0, 52)),
+                ("2022-01-01", (0, 0, 52, 52, 0, 0, 52)),
+                ("2024-12-31", (52, 53, 52, 1, 53, 53, 53)),
+            )
+        ),
+    ):
+        assert ask(f"SELECT {expressions}") == (values,)
+
+
+def test_quotients_and_means_keep_their_digits(ask: Callable[..., Any]) -> None:
+    """A quotient inside an expression has more than four digits, and a DECIMAL keeps its small values."""
+    ((third, share, tiny, mean),) = ask(
+        "SELECT 1 / 3 * 3, ROUND(2 / 3 * 100, 3), x / 4, AVG(x) "
+        "FROM (SELECT CAST(0.00000001 AS DECIMAL(20, 8)) AS x) AS small GROUP BY x"
+    )
+    assert (round(third, 9), share) == (1, Decimal("66.667"))
+    assert (tiny, mean) == (Decimal("2.5e-9"), Decimal("1e-8"))
+    # More decimals than a DECIMAL has.
+    assert ask("SELECT (1 / 3) * (1 / 3) * (1 / 3) * (1 / 3)") == ((pytest.approx(3**-4),),)
+
+
 def test_means_are_decimals(ask: Callable[..., Any]) -> None:
     """The mean of integers is a DECIMAL, as in MySQL, also over a window; that of doubles is not."""
     rows = ask("SELECT AVG(alt), AVG(lat), SUM(alt) FROM nycflights13.airports")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tidb_pe_magic.sandbox.mysql import information_schema
+from tidb_pe_magic.sandbox.mysql.functions import MACROS
 
 _MACROS: Final = """
 CREATE MACRO mysql_length(x) AS CASE typeof(x)
@@ -17,7 +18,6 @@ CREATE MACRO mysql_substring_index(s, d, n) AS CASE WHEN n >= 0
   THEN array_to_string(list_slice(string_split(s, d), 1, n), d)
   ELSE array_to_string(list_slice(string_split(s, d), n, -1), d) END;
 CREATE MACRO mysql_strcmp(a, b) AS CASE WHEN a < b THEN -1 WHEN a > b THEN 1 WHEN a = b THEN 0 END;
-CREATE MACRO mysql_mid(s, p, n) AS substring(s, p, n);
 CREATE MACRO mysql_unix_timestamp(x) AS CAST(epoch(CAST(x AS TIMESTAMP)) AS BIGINT);
 CREATE MACRO mysql_time_to_sec(x) AS CAST(epoch(CAST(x AS TIME)) AS BIGINT);
 CREATE MACRO mysql_sec_to_time(x) AS to_seconds(x);
@@ -35,10 +35,9 @@ CREATE MACRO mysql_timestampdiff(unit, a, b) AS CASE unit
   WHEN 'QUARTER' THEN CAST(trunc(mysql_monthdiff(a, b) / 3) AS BIGINT)
   WHEN 'YEAR' THEN CAST(trunc(mysql_monthdiff(a, b) / 12) AS BIGINT)
   ELSE date_sub(unit, CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP)) END;
-CREATE MACRO mysql_yearweek(x) AS CAST(strftime(CAST(x AS TIMESTAMP), '%Y%U') AS BIGINT);
 CREATE MACRO mysql_json_unquote(x) AS CAST(x AS JSON) ->> '$';
-CREATE MACRO mysql_adddate(x, n) AS CAST(x AS DATE) + n;
-CREATE MACRO mysql_subdate(x, n) AS CAST(x AS DATE) - n;
+CREATE MACRO mysql_adddate(x, n) AS CAST(x AS DATE) + CAST(n AS INTEGER);
+CREATE MACRO mysql_subdate(x, n) AS CAST(x AS DATE) - CAST(n AS INTEGER);
 CREATE MACRO mysql_isnull(x) AS x IS NULL;
 CREATE MACRO mysql_makedate(y, d) AS make_date(y, 1, 1) + CAST(d - 1 AS INTEGER);
 CREATE MACRO mysql_field(x, a) AS coalesce(list_position([a], x), 0),
@@ -51,16 +50,21 @@ CREATE MACRO mysql_avg(x BOOLEAN) AS CAST(avg(CAST(x AS INTEGER)) AS DECIMAL(38,
   (x BIGINT) AS CAST(avg(x) AS DECIMAL(38, 4)),
   (x UBIGINT) AS CAST(avg(x) AS DECIMAL(38, 4)),
   (x HUGEINT) AS CAST(avg(x) AS DECIMAL(38, 4)),
-  (x DECIMAL(38, 4)) AS CAST(avg(x) AS DECIMAL(38, 8)),
+  (x DECIMAL(38, 12)) AS CAST(avg(x) AS DECIMAL(38, 12)),
   (x DOUBLE) AS avg(x),
   (x VARCHAR) AS avg(CAST(x AS DOUBLE));
 CREATE MACRO mysql_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 4)),
   (a HUGEINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 4)),
   (a BIGINT, b HUGEINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 4)),
   (a HUGEINT, b HUGEINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 4)),
-  (a DECIMAL(38, 4), b DECIMAL(38, 4)) AS
-    CAST(CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0) AS DECIMAL(38, 8)),
+  (a DECIMAL(38, 12), b DECIMAL(38, 12)) AS
+    CAST(CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0) AS DECIMAL(38, 12)),
+  (a DOUBLE, b DOUBLE) AS a / nullif(b, 0);
+CREATE MACRO mysql_part_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 12)),
+  (a HUGEINT, b HUGEINT) AS CAST(a / nullif(b, 0) AS DECIMAL(38, 12)),
+  (a DECIMAL(38, 12), b DECIMAL(38, 12)) AS
+    CAST(CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0) AS DECIMAL(38, 12)),
   (a DOUBLE, b DOUBLE) AS a / nullif(b, 0);
 """
 
-SCRIPT: Final = _MACROS + information_schema.SCRIPT
+SCRIPT: Final = f"SET GLOBAL error_on_division_by_zero = false;{_MACROS}{MACROS}{information_schema.SCRIPT}"

@@ -250,9 +250,10 @@ class Session:
         context = self._context()
         try:
             return await self._run_translation(statement, context)
-        except duckdb.BinderException as error:
-            # If DuckDB cannot determine an argument's type, the mean or quotient stays a DOUBLE.
-            if "Macro mysql_" not in str(error):
+        except (duckdb.BinderException, duckdb.OutOfRangeException) as error:
+            # If DuckDB cannot determine an argument's type, or a product has too many digits for a DECIMAL,
+            # the mean or quotient stays a DOUBLE.
+            if "Macro mysql_" not in str(error) and "Needed scale" not in str(error):
                 raise
         context = self._context()
         context.exact = False

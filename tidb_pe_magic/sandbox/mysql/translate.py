@@ -23,6 +23,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     SqlError,
     syntax_error,
 )
+from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ _MACROS: Final[Mapping[type[exp.Expr], str]] = {
 }
 #: DuckDB chooses a macro by its arguments' types before it knows these types.
 _UNTYPED: Final = (exp.AggFunc, exp.Window, exp.Query)
+_MEAN: Final = "mysql_avg"
+#: Functions whose value is one of their arguments.
+_CHOICES: Final = (exp.Case, exp.If, exp.Coalesce, exp.Nullif)
 _NAMED_MACROS: Final = frozenset(
     {
         "adddate", "field", "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "subdate",
@@ -286,7 +290,7 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     elif isinstance(tree, exp.Update | exp.Delete):
         _rewrite_limited(tree)
     _escape_patterns(tree)
-    tree = tree.transform(lambda node: _replace(node, context), copy=False)
+    tree = _translate(tree, context)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
     if statement.rows is not None:
         before, values, behind = sql.partition(f"VALUES {_STUB}")
@@ -353,9 +357,23 @@ def _literal(value: Any) -> exp.Expr:
     return exp.convert(value)
 
 
+def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
+    """Replace the nodes of a tree, arguments before the functions that they are passed to."""
+    for node in reversed(list(tree.dfs())):
+        parent, key, index = node.parent, node.arg_key, node.index
+        replaced = _replace(node, context)
+        if replaced is node:
+            continue
+        if node is tree:
+            tree = replaced
+        elif parent is not None and key is not None:
+            parent.set(key, replaced, index)
+    return tree
+
+
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.TimestampDiff):
-        return _timestamp_difference(node, context)
+        return _timestamp_difference(node)
     if isinstance(node, exp.Func):
         return _replace_function(node, context)
     if isinstance(node, exp.SessionParameter):
@@ -373,9 +391,35 @@ def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
                 joins=node.args.get("joins"),
             )
         node.set("db", exp.to_identifier(HIDDEN_SCHEMA))
-    if isinstance(node, exp.Div) and context.exact and not node.find(*_UNTYPED):
-        return exp.Anonymous(this="mysql_div", expressions=[node.left, node.right])
-    return node
+    if isinstance(node, exp.Div) and context.exact and not _has_unknown_type(node):
+        # A quotient within an expression has more digits than a result.
+        make_operands_numbers(node)
+        macro = "mysql_part_div" if _is_part(node) else "mysql_div"
+        return exp.Anonymous(this=macro, expressions=[node.left, node.right])
+    return replace_function(node)
+
+
+def _typed_macro(node: exp.Func) -> str:
+    """Return the name of the macro whose result has MySQL's type; empty for other functions."""
+    if not isinstance(node, exp.Avg | exp.Round) or _has_unknown_type(node.this):
+        return ""
+    if isinstance(node, exp.Round):
+        return "mysql_round"
+    return "" if node.this.find(exp.Distinct) else _MEAN
+
+
+def _has_unknown_type(node: exp.Expr) -> bool:
+    return node.find(*_UNTYPED) is not None or any(
+        call.name.lower() == _MEAN for call in node.find_all(exp.Anonymous)
+    )
+
+
+def _is_part(node: exp.Expr) -> bool:
+    """Return whether another expression calculates with the node's value."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Binary | exp.Func) and not isinstance(parent, _CHOICES)
 
 
 def _arguments(node: exp.Func) -> list[exp.Expr]:
@@ -384,10 +428,9 @@ def _arguments(node: exp.Func) -> list[exp.Expr]:
     return [node.args[key] for key in node.arg_types if isinstance(node.args.get(key), exp.Expr)]
 
 
-def _timestamp_difference(node: exp.TimestampDiff, context: TranslationContext) -> exp.Expr:
+def _timestamp_difference(node: exp.TimestampDiff) -> exp.Expr:
     unit = exp.Literal.string(node.text("unit").upper())
-    ends = [end.transform(lambda each: _replace(each, context)) for end in (node.expression, node.this)]
-    return exp.Anonymous(this="mysql_timestampdiff", expressions=[unit, *ends])
+    return exp.Anonymous(this="mysql_timestampdiff", expressions=[unit, node.expression, node.this])
 
 
 def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
@@ -405,11 +448,11 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
         return exp.cast(exp.Literal.string(context.now), "timestamp")
     if name == "UNIX_TIMESTAMP" and not node.expressions:
         return exp.func("mysql_unix_timestamp", exp.cast(exp.Literal.string(context.now), "timestamp"))
-    if isinstance(node, exp.Avg) and context.exact and not node.this.find(exp.Distinct, *_UNTYPED):
-        return exp.Anonymous(this="mysql_avg", expressions=[node.this])
+    if context.exact and (typed := _typed_macro(node)):
+        return exp.Anonymous(this=typed, expressions=_arguments(node))
     in_bytes = isinstance(node, exp.Length) and node.args.get("binary")
     if macro := "mysql_length" if in_bytes else _MACROS.get(type(node)):
         return exp.Anonymous(this=macro, expressions=[node.this])
     if name.lower() in _NAMED_MACROS:
         return exp.Anonymous(this=f"mysql_{name.lower()}", expressions=_arguments(node))
-    return node
+    return replace_function(node)

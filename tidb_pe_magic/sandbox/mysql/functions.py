@@ -1,0 +1,155 @@
+"""MySQL functions and operators that DuckDB defines differently, as macros with MySQL's values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The macros, and what DuckDB does instead.
+MACROS: Final = """
+-- NULL where a logarithm or a root does not exist; DuckDB returns infinity or NaN.
+CREATE MACRO mysql_finite(x) AS CASE WHEN isfinite(CAST(x AS DOUBLE)) THEN x END;
+-- An empty string for positions outside of the text; DuckDB counts from there.
+CREATE MACRO mysql_substring(s, p) AS
+    CASE WHEN s IS NOT NULL AND (p = 0 OR p < -length(CAST(s AS VARCHAR))) THEN ''
+      ELSE substring(CAST(s AS VARCHAR), p) END,
+  (s, p, n) AS
+    CASE WHEN s IS NOT NULL AND (p = 0 OR n <= 0 OR p < -length(CAST(s AS VARCHAR))) THEN ''
+      ELSE substring(CAST(s AS VARCHAR), p, n) END;
+CREATE MACRO mysql_mid(s, p, n) AS mysql_substring(s, p, n);
+CREATE MACRO mysql_left(s, n) AS
+  CASE WHEN s IS NOT NULL AND n <= 0 THEN '' ELSE left(CAST(s AS VARCHAR), n) END;
+CREATE MACRO mysql_right(s, n) AS
+  CASE WHEN s IS NOT NULL AND n <= 0 THEN '' ELSE right(CAST(s AS VARCHAR), n) END;
+-- A DOUBLE in the middle is rounded to the even number.
+CREATE MACRO mysql_round(x DOUBLE) AS round_even(x, 0),
+  (x BIGINT) AS x,
+  (x HUGEINT) AS x,
+  (x DECIMAL(38, 12)) AS round(x, 0),
+  (x DOUBLE, n) AS round_even(x, n),
+  (x BIGINT, n) AS round(x, n),
+  (x HUGEINT, n) AS round(x, n),
+  (x DECIMAL(38, 12), n) AS round(x, n);
+-- Without the fraction; DuckDB divides decimals.
+CREATE MACRO mysql_intdiv(a, b) AS CAST(trunc(a // b) AS BIGINT);
+-- As an unsigned integer.
+CREATE MACRO mysql_bitnot(x) AS CASE WHEN x >= 0
+  THEN CAST(18446744073709551615 - CAST(x AS HUGEINT) AS UBIGINT)
+  ELSE CAST(-1 - CAST(x AS HUGEINT) AS UBIGINT) END;
+-- Weeks that begin on Sunday (modes 0, 2, 4) or on Monday (1, 3, 5, 7); DuckDB has only the ISO week, mode 3.
+CREATE MACRO mysql_last_week(x, f) AS CASE CAST(strftime(x, f) AS BIGINT) WHEN 0
+  THEN CAST(strftime(date_trunc('year', x) - INTERVAL 1 DAY, f) AS BIGINT)
+  ELSE CAST(strftime(x, f) AS BIGINT) END;
+CREATE MACRO mysql_long_week(x, first) AS
+  (dayofyear(x) - 1 + first) // 7 + CASE WHEN first <= 3 THEN 1 ELSE 0 END;
+CREATE MACRO mysql_week_of(x, mode) AS CASE mode
+  WHEN 0 THEN CAST(strftime(x, '%U') AS BIGINT)
+  WHEN 1 THEN mysql_long_week(x, isodow(date_trunc('year', x)) - 1)
+  WHEN 2 THEN mysql_last_week(x, '%U')
+  WHEN 3 THEN weekofyear(x)
+  WHEN 4 THEN mysql_long_week(x, dayofweek(date_trunc('year', x)))
+  WHEN 5 THEN CAST(strftime(x, '%W') AS BIGINT)
+  WHEN 7 THEN mysql_last_week(x, '%W')
+  ELSE error('this mode of WEEK is not supported by the sandbox') END;
+CREATE MACRO mysql_week(x) AS mysql_week_of(CAST(x AS TIMESTAMP), 0),
+  (x, mode) AS mysql_week_of(CAST(x AS TIMESTAMP), mode);
+CREATE MACRO mysql_sunday_week(x) AS mysql_week_of(x, 2) + 100 *
+  (year(x) - CASE WHEN strftime(x, '%U') = '00' THEN 1 ELSE 0 END);
+CREATE MACRO mysql_yearweek(x) AS mysql_sunday_week(CAST(x AS TIMESTAMP)),
+  (x, mode) AS CASE mode WHEN 0 THEN mysql_sunday_week(CAST(x AS TIMESTAMP))
+    WHEN 1 THEN isoyear(CAST(x AS TIMESTAMP)) * 100 + weekofyear(CAST(x AS TIMESTAMP))
+    WHEN 3 THEN isoyear(CAST(x AS TIMESTAMP)) * 100 + weekofyear(CAST(x AS TIMESTAMP))
+    ELSE error('this mode of YEARWEEK is not supported by the sandbox') END;
+CREATE MACRO mysql_microsecond(x) AS microsecond(CAST(x AS TIMESTAMP)) % 1000000;
+CREATE MACRO mysql_year_month(x) AS year(CAST(x AS TIMESTAMP)) * 100 + month(CAST(x AS TIMESTAMP));
+"""
+
+_EXTRACTS: Final = {
+    "WEEK": "mysql_week",
+    "MICROSECOND": "mysql_microsecond",
+    "YEAR_MONTH": "mysql_year_month",
+}
+_ARITHMETIC: Final = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
+_TRUTHS: Final = (exp.Predicate, exp.Boolean, exp.Not, exp.Connector)
+
+
+def _call(name: str, *arguments: exp.Expr | None) -> exp.Expr:
+    return exp.Anonymous(this=name, expressions=[each for each in arguments if each is not None])
+
+
+def _finite(node: exp.Expr) -> exp.Expr:
+    return _call("mysql_finite", node.copy())
+
+
+def _substring(node: exp.Expr) -> exp.Expr:
+    return _call("mysql_substring", node.this, node.args.get("start"), node.args.get("length"))
+
+
+def _week(node: exp.Expr) -> exp.Expr:
+    return _call("mysql_week", node.this, node.args.get("mode"))
+
+
+def _extract(node: exp.Expr) -> exp.Expr:
+    macro = _EXTRACTS.get(node.name.upper())
+    return node if macro is None else _call(macro, node.expression)
+
+
+def _format(node: exp.Expr) -> exp.Expr:
+    """Round to the nearest number before formatting: DuckDB's `format` rounds to the even digit."""
+    rounded = exp.Round(this=node.this.copy(), decimals=node.args["format"].copy())
+    node.set("this", exp.cast(rounded, "double"))
+    return node
+
+
+def _from_unix_time(node: exp.Expr) -> exp.Expr:
+    """Return FROM_UNIXTIME with a format as DATE_FORMAT."""
+    written = node.args.get("format")
+    return node if written is None else exp.TimeToStr(this=exp.UnixToTime(this=node.this), format=written)
+
+
+def make_operands_numbers(node: exp.Expr) -> None:
+    """Convert the truth values among the operands of arithmetic, which DuckDB refuses."""
+    for operand in (node.this, node.args.get("expression")):
+        if isinstance(operand, exp.Expr) and isinstance(operand.unnest(), _TRUTHS):
+            operand.replace(exp.cast(operand.copy(), "int"))
+
+
+def _numbers(node: exp.Expr) -> exp.Expr:
+    make_operands_numbers(node)
+    if isinstance(node, exp.IntDiv):
+        return _call("mysql_intdiv", node.this, node.expression)
+    if isinstance(node, exp.Mod):
+        # DuckDB's remainder of a DOUBLE is NaN.
+        node.set("expression", exp.Nullif(this=node.expression.copy(), expression=exp.Literal.number(0)))
+    return node
+
+
+_REPLACEMENTS: Final[
+    tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr]], ...]
+] = (
+    ((exp.Sqrt, exp.Ln, exp.Log, exp.Acos, exp.Asin), _finite),
+    (exp.Substring, _substring),
+    (exp.Left, lambda node: _call("mysql_left", node.this, node.expression)),
+    (exp.Right, lambda node: _call("mysql_right", node.this, node.expression)),
+    (exp.BitwiseNot, lambda node: _call("mysql_bitnot", node.this)),
+    (exp.Week, _week),
+    (exp.Extract, _extract),
+    (exp.NumberToStr, _format),
+    (exp.UnixToTime, _from_unix_time),
+    (_ARITHMETIC, _numbers),
+)
+
+
+def replace_function(node: exp.Expr) -> exp.Expr:
+    """Return a node with MySQL's values in DuckDB; the node itself if DuckDB has the same.
+
+    Its arguments must have been replaced already.
+    """
+    for kinds, replace in _REPLACEMENTS:
+        if isinstance(node, kinds):
+            return replace(node)
+    return node
