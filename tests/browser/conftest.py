@@ -20,7 +20,7 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from tidb_pe_magic.sandbox.snapshot import Snapshot
 
@@ -77,9 +77,22 @@ def lab(server: Lab, sandbox: Sandbox) -> Iterator[Lab]:  # noqa: ARG001 - the k
     server.end_kernels()
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    """Provide the page in which a module opens all of its notebooks."""
-    with browser.new_page(viewport={"width": 1280, "height": 900}) as page:
-        page.set_default_timeout(_MILLISECONDS)
+@pytest.fixture(scope="package")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Provide a profile of the browser, whose pages share one cache."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.set_default_timeout(_MILLISECONDS)
+        yield context
+
+
+@pytest.fixture(scope="package")
+def page(context: BrowserContext) -> Page:
+    """Provide the page in which JupyterLab is loaded once and shows one notebook after the other."""
+    return context.new_page()
+
+
+@pytest.fixture
+def other_page(context: BrowserContext) -> Iterator[Page]:
+    """Provide an empty page, for another front end or a connection of its own."""
+    with context.new_page() as page:
         yield page

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -24,7 +25,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from types import TracebackType
 
     from playwright.sync_api import Browser, Locator, Page, Playwright, WebSocketRoute
@@ -43,6 +43,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     # Milliseconds: Lab drops what a kernel on a loaded machine answers later.
     "@jupyterlab/completer-extension/manager": {"providerTimeout": 60_000},
 }
+# Each page would start Node.js, to see whether JupyterLab has to be built again.
+_PAGE_CONFIG = {"buildCheck": False, "buildAvailable": False}
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -62,6 +64,13 @@ _COMMAND = """([command, options, seconds]) => Promise.race([
     new Promise((_, reject) => setTimeout(() => reject(new Error(`${command}: no end`)), 1000 * seconds)),
 ])"""
 _BEGIN = "command => { window.jupyterapp.commands.execute(command) }"
+# Show another notebook in a page that has JupyterLab loaded, without the question whether to save.
+_OPEN = """async name => {
+    const {commands, shell} = window.jupyterapp, before = [...shell.widgets('main')];
+    await commands.execute('docmanager:open', {path: name, factory: 'Notebook'});
+    before.forEach(widget => widget.dispose());
+}"""
+_SHOWN = "name => window.jupyterapp?.shell.currentWidget?.context?.path === name"
 _ACTIVATE = "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number }"
 # These notebooks need no side bars.
 _TIDY = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
@@ -138,6 +147,9 @@ class Lab:
             path = self._private / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
+        page_config = Path(self._places()["JUPYTER_CONFIG_DIR"], "labconfig", "page_config.json")
+        page_config.parent.mkdir(parents=True, exist_ok=True)
+        page_config.write_text(json.dumps(_PAGE_CONFIG))
         for _ in range(_ATTEMPTS):
             self._start()
             if self._answers():
@@ -180,14 +192,27 @@ class Lab:
         ]
 
     def open(self, page: Page, name: str) -> OpenNotebook:
-        """Open a notebook in JupyterLab, and return when its kernel answers."""
+        """Open a notebook in JupyterLab, and return when its kernel answers.
+
+        A page that JupyterLab fills already is used as it is, because loading it takes most of a test's time.
+        """
+        loaded = page.url.startswith(f"{self._url}/lab/")
+        if not loaded or page.locator(".jp-Dialog").count():
+            return self.load(page, name)
+        page.evaluate(_OPEN, name)
+        return self._opened(page, name)
+
+    def load(self, page: Page, name: str) -> OpenNotebook:
+        """Load JupyterLab with a notebook, and return when its kernel answers."""
         # Each notebook has its own workspace, so that tabs of other notebooks are not restored.
         workspace = name.removesuffix(".ipynb")
-        return self._opened(page, name, f"lab/workspaces/{workspace}/tree/{name}?reset")
+        page.goto(f"{self._url}/lab/workspaces/{workspace}/tree/{name}?reset&token={self._token}")
+        return self._opened(page, name)
 
     def open_notebook7(self, page: Page, name: str) -> OpenNotebook:
         """Open a notebook in Notebook 7, and return when its kernel answers."""
-        return self._opened(page, name, f"notebooks/{name}?")
+        page.goto(f"{self._url}/notebooks/{name}?token={self._token}")
+        return self._opened(page, name)
 
     def render(self, page: Page, name: str) -> ShownNotebook:
         """Run a notebook in Voilà from first to last cell, and return when Voilà shows it."""
@@ -195,8 +220,8 @@ class Lab:
         page.locator("#rendered_cells").wait_for()
         return ShownNotebook(page, self.notebooks / name, "#rendered_cells [cell-index]")
 
-    def _opened(self, page: Page, name: str, path: str) -> OpenNotebook:
-        page.goto(f"{self._url}/{path}&token={self._token}")
+    def _opened(self, page: Page, name: str) -> OpenNotebook:
+        page.wait_for_function(_SHOWN, arg=name)
         page.wait_for_function(_READY)
         return OpenNotebook(page, self.notebooks / name, ".jp-Notebook .jp-Cell")
 

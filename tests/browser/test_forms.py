@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from browser.lab import Lab, OpenNotebook
+    from browser.lab import Lab, OpenNotebook, ShownNotebook
 
 FORM = "05_form.ipynb"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
@@ -30,6 +30,20 @@ _FOCUSED = """() => {
     return (node.labels?.[0] ?? node).innerText.trim() || node.getAttribute('aria-label') || node.tagName;
 }"""
 _MOST_TABS = 40
+# A widget without the form: the features that the forms rely on.
+GREETING = """
+import ipywidgets
+
+button, label = ipywidgets.Button(description="Greet"), ipywidgets.Label("not yet")
+button.on_click(lambda _: setattr(label, "value", "hello from the kernel"))
+ipywidgets.VBox([button, label])
+"""
+# The name that each front end reports.
+NAMES = {
+    "lab": "window.jupyterapp?.name === 'JupyterLab'",
+    "notebook7": "window.jupyterapp?.name === 'Jupyter Notebook'",
+    "voila": "document.body.dataset.voila === 'voila'",
+}
 # Elements that need horizontal scrolling.
 _CUT_OFF = """root => [...root.querySelectorAll('*:not(input, select, option, textarea, svg, svg *)')]
     .filter(node => node.clientWidth && node.scrollWidth > node.clientWidth + 1)
@@ -59,7 +73,7 @@ def first_cell(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def tutorial(lab: Lab, page: Page, sandbox: Sandbox) -> Tutorial:
     """Provide the form notebook after all steps by clicks, with a wrong password and then the right one."""
-    notebook = lab.open(page, FORM)
+    notebook = lab.load(page, FORM)
     assert notebook.run_all()
     form = FormPage(notebook.output("form"))
     form.create()
@@ -174,18 +188,32 @@ def test_nothing_secret_is_saved(tutorial: Tutorial, lab: Lab, sandbox: Sandbox)
         assert [name for name, data in written.items() if secret.encode() in data] == []
 
 
-@pytest.mark.parametrize("front_end", ["notebook7", "voila"])
-def test_the_whole_way_elsewhere(lab: Lab, page: Page, first_cell: str, front_end: str) -> None:
-    """Clicks lead from load to a DataFrame in Notebook 7 and in Voilà."""
+@pytest.mark.parametrize("front_end", NAMES)
+def test_a_click_reaches_the_kernel_and_its_answer_the_page(
+    lab: Lab, page: Page, other_page: Page, first_cell: str, front_end: str
+) -> None:
+    """A button's callback changes a text in JupyterLab, in Notebook 7 and in Voilà.
+
+    In the latter two, clicks also lead from load to a DataFrame.
+    """
     # Voilà misses changes while its page loads (`help front-ends`).
-    cell = "shown = %tidb_pe form\nshown.join(60)\nshown" if front_end == "voila" else "%tidb_pe form"
-    name = lab.write(f"form-{front_end}.ipynb", load=first_cell, form=cell)
+    form = "shown = %tidb_pe form\nshown.join(60)\nshown" if front_end == "voila" else "%tidb_pe form"
+    whole = {} if front_end == "lab" else {"load": first_cell, "form": form}
+    name = lab.write(f"widgets-{front_end}.ipynb", before="print('so far')", greeting=GREETING, **whole)
+    notebook: ShownNotebook
     if front_end == "voila":
-        notebook = lab.render(page, name)
+        notebook = lab.render(other_page, name)
     else:
-        notebook = lab.open_notebook7(page, name)
+        notebook = lab.open(page, name) if front_end == "lab" else lab.open_notebook7(other_page, name)
         assert notebook.run_all()
-    FormPage(notebook.output("form")).finish()
+    assert notebook.page.evaluate(NAMES[front_end])
+    expect(notebook.output("before")).to_have_text("so far")
+    greeting = notebook.output("greeting")
+    expect(greeting).to_contain_text("not yet")
+    greeting.get_by_role("button", name="Greet").click()
+    expect(greeting).to_contain_text("hello from the kernel")
+    if whole:
+        FormPage(notebook.output("form")).finish()
 
 
 def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:

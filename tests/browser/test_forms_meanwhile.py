@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
     from browser.lab import Lab, OpenNotebook
 
@@ -166,21 +166,21 @@ def test_a_restart_of_the_kernel_finds_the_endpoint(opened: OpenNotebook, manual
     assert len(manual.world.endpoints) == 1
 
 
-def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> None:
+def test_a_page_that_hears_late(lab: Lab, other_page: Page, directory: Path) -> None:
     """A change that the page holds back arrives before the click that follows it.
 
     This also holds for a form that a still-running cell has displayed.
     """
     gate = directory / "late"
     os.mkfifo(gate)
-    with Sandbox(flights=20) as sandbox, browser.new_page() as page, opening(gate):
-        line = Line(page)
+    with Sandbox(flights=20) as sandbox, opening(gate):
+        line = Line(other_page)
         cells = {
             "load": load(directory / "late.json", sandbox),
             "form": "%tidb_pe form",
             "blocked": read(gate),
         }
-        notebook = lab.open(page, lab.write("late.ipynb", **cells))
+        notebook = lab.load(other_page, lab.write("late.ipynb", **cells))
         notebook.begin_all()
         form = FormPage(notebook.output("form"))
         form.choose()
