@@ -20,8 +20,6 @@ _SLOW = (
     "tidb_pe_magic.database.engine",
     "sqlglot",
     "ipywidgets",
-    "matplotlib.figure",
-    "matplotlib.image",
 )
 _started = threading.Event()
 

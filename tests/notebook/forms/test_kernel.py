@@ -44,7 +44,10 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 
 
 def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The form registers with jupysql from its thread, continues after a restart, and saves no secret."""
+    """The form registers with jupysql from its thread, continues after a restart, and saves no secret.
+
+    matplotlib is imported by the first plot, and not by jupysql.
+    """
     with Kernel(environment(sandbox), tmp_path) as kernel:
         kernel.must(LOAD)
         shown = kernel.must(SHOW)
@@ -56,6 +59,8 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
         assert "500" in kernel.must("print(f.frame['n'].tolist())").text
         assert "500" in kernel.must("%sql SELECT COUNT(*) FROM flights").text
         assert "connected" in kernel.must("%tidb_pe status").text.lower()
+        kernel.must("import sys; assert 'matplotlib' not in sys.modules")
+        assert "Axes" in kernel.must("%sqlplot histogram --table flights --column distance").text
         kernel.restart()
         kernel.must(LOAD)
         kernel.must(SHOW)

@@ -14,6 +14,7 @@ import sqlalchemy.exc
 
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.database.jupysql import autopandas
+from tidb_pe_magic.database.jupysql.plots import plots_on_demand
 from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import InvalidRequest, MissingDependency, StepOrderError
 
@@ -164,7 +165,7 @@ def unregister(alias: str, engine: Engine | None = None) -> bool:
 
 def _sql_magic(shell: InteractiveShell) -> SqlMagic:
     try:
-        with warnings.catch_warnings():
+        with plots_on_demand(), warnings.catch_warnings():
             # Its source contains escape sequences for which Python warns when it compiles them.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", SyntaxWarning)
