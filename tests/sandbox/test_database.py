@@ -394,6 +394,7 @@ def test_any_text_and_bytes_survive(ask: Callable[..., Any], text: str, raw: byt
         ("JSON_EXTRACT('{\"a\": 5}', '$.a')", "5"),
         ("FIELD('b', 'a', 'b')", 2),
         ("UNIX_TIMESTAMP('1970-01-02')", 86400),
+        ("1 + 1 FROM DUAL", 2),
     ],
 )
 def test_mysql_expressions(ask: Callable[..., Any], expression: str, value: object) -> None:
@@ -444,6 +445,20 @@ def test_quotients_and_means_keep_their_digits(ask: Callable[..., Any]) -> None:
     assert (tiny, mean) == (Decimal("2.5e-9"), Decimal("1e-8"))
     # More decimals than a DECIMAL has.
     assert ask("SELECT (1 / 3) * (1 / 3) * (1 / 3) * (1 / 3)") == ((pytest.approx(3**-4),),)
+
+
+def test_a_value_longer_than_its_column_is_refused(ask: Callable[..., Any]) -> None:
+    """The length of VARCHAR, CHAR, VARBINARY and BINARY counts in INSERT and UPDATE, also after a rename."""
+    ask("CREATE TABLE test.sized (`a b` VARCHAR(2), b CHAR(1), c VARBINARY(2))")
+    ask("INSERT INTO test.sized VALUES ('é漢', 'x', 'yy'), (NULL, NULL, NULL), ('ab   ', '', '')")
+    for values, column in (("'abc', 'x', ''", "a b"), ("'', 'xy', ''", "b"), ("'', '', 'yyy'", "c")):
+        with pytest.raises(pymysql.err.DataError) as caught:
+            ask(f"INSERT INTO test.sized VALUES ({values})")
+        assert caught.value.args == (1406, f"Data too long for column '{column}' at row 1")
+    ask("ALTER TABLE test.sized RENAME COLUMN `a b` TO named")
+    with pytest.raises(pymysql.err.DataError, match="Data too long for column 'named' at row 1"):
+        ask("UPDATE test.sized SET named = 'abc'")
+    ask("ALTER TABLE test.sized DROP COLUMN named")
 
 
 def test_means_are_decimals(ask: Callable[..., Any]) -> None:

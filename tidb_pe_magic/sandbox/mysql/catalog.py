@@ -8,6 +8,9 @@ from tidb_pe_magic.sandbox.mysql import information_schema
 from tidb_pe_magic.sandbox.mysql.functions import MACROS
 
 _MACROS: Final = """
+-- Trailing spaces are never too long.
+CREATE MACRO mysql_fits(x, most) AS length(rtrim(x, ' ')) <= most;
+CREATE MACRO mysql_fits_bytes(x, most) AS octet_length(x) <= most;
 CREATE MACRO mysql_length(x) AS CASE typeof(x)
   WHEN 'BLOB' THEN octet_length(TRY_CAST(x AS BLOB)) ELSE strlen(CAST(x AS VARCHAR)) END;
 CREATE MACRO mysql_last_day(x) AS last_day(CAST(x AS DATE));

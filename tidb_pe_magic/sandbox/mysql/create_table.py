@@ -24,6 +24,13 @@ _SUBSTITUTES: Final = {
     _D.MEDIUMINT: _D.INT,
     _D.UMEDIUMINT: _D.UINT,
 }
+#: The macro that checks the length of a value.
+_LENGTHS: Final = {
+    _D.VARCHAR: "mysql_fits",
+    _D.CHAR: "mysql_fits",
+    _D.VARBINARY: "mysql_fits_bytes",
+    _D.BINARY: "mysql_fits_bytes",
+}
 _KEPT: Final = (
     exp.NotNullColumnConstraint,
     exp.DefaultColumnConstraint,
@@ -157,11 +164,12 @@ def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> Non
     kind = column.kind
     if kind is None:
         return
+    fits = _length_check(column.name, kind)
     if kind.this in _INTEGERS | _UNSIGNED | {_D.YEAR, _D.SET, _D.BIT, _D.BINARY, _D.VARBINARY}:
         kind.set("expressions", None)
     if substitute := _SUBSTITUTES.get(kind.this):
         kind.set("this", substitute)
-    constraints = []
+    constraints = [] if fits is None else [fits]
     for constraint in column.constraints:
         if isinstance(constraint.kind, exp.AutoIncrementColumnConstraint):
             sequence = sequence_of(table, column.name)
@@ -174,6 +182,17 @@ def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> Non
         elif isinstance(constraint.kind, _KEPT):
             constraints.append(constraint)
     column.set("constraints", constraints)
+
+
+def _length_check(column: str, kind: exp.DataType) -> exp.ColumnConstraint | None:
+    """Return the check of a type's length, which DuckDB ignores; None for a type without one."""
+    macro = _LENGTHS.get(kind.this)
+    if macro is None or not kind.expressions:
+        return None
+    name = exp.column(exp.to_identifier(column, quoted=True))
+    most = exp.Literal.number(kind.expressions[0].name)
+    call = exp.Anonymous(this=macro, expressions=[name, most])
+    return exp.ColumnConstraint(kind=exp.CheckColumnConstraint(this=call))
 
 
 def sequence_of(table: str, column: str) -> str:

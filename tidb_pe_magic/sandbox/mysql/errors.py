@@ -138,6 +138,11 @@ _CONSTRAINT: Sequence[_Rule] = (
     (r'Duplicate key "(?:[^":]+: )?([^"]*)" violates unique', 1062, "Duplicate entry '{0}' for key"),
     (r'duplicate key "([^"]*)"', 1062, "Duplicate entry '{0}' for key 'PRIMARY'"),
     (r"NOT NULL constraint failed: \S+\.(\S+)", NOT_NULL, "Column '{0}' cannot be null"),
+    (
+        r'CHECK\(mysql_fits(?:_bytes)?\("?((?:[^",]|"")+)"?, ',
+        1406,
+        "Data too long for column '{0}' at row 1",
+    ),
     (r"CHECK constraint failed on table (\S+)", 3819, "Check constraint of '{0}' is violated."),
     (r"still referenced", 1451, "Cannot delete or update a parent row: a foreign key constraint fails"),
     (r"foreign key", 1452, "Cannot add or update a child row: a foreign key constraint fails"),

@@ -383,7 +383,20 @@ def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.Introducer):
         raw = node.expression.name.encode("utf-8", "surrogateescape")
         return exp.func("unhex", exp.Literal.string(raw.hex())) if node.name == "_binary" else node.expression
-    if isinstance(node, exp.Table) and node.db.lower() in {"information_schema", "performance_schema"}:
+    if isinstance(node, exp.Table):
+        return _replace_table(node, context)
+    if isinstance(node, exp.Div) and context.exact and not _has_unknown_type(node):
+        # A quotient within an expression has more digits than a result.
+        make_operands_numbers(node)
+        macro = "mysql_part_div" if _is_part(node) else "mysql_div"
+        return exp.Anonymous(this=macro, expressions=[node.left, node.right])
+    return replace_function(node)
+
+
+def _replace_table(node: exp.Table, context: TranslationContext) -> exp.Expr:
+    if node.name.upper() == "DUAL" and not node.db:
+        return exp.select("1").subquery(node.name)
+    if node.db.lower() in {"information_schema", "performance_schema"}:
         if query := context.tables.get(node.name.lower()):
             return exp.Subquery(
                 this=parse_one(query(), read="duckdb"),
@@ -391,12 +404,7 @@ def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
                 joins=node.args.get("joins"),
             )
         node.set("db", exp.to_identifier(HIDDEN_SCHEMA))
-    if isinstance(node, exp.Div) and context.exact and not _has_unknown_type(node):
-        # A quotient within an expression has more digits than a result.
-        make_operands_numbers(node)
-        macro = "mysql_part_div" if _is_part(node) else "mysql_div"
-        return exp.Anonymous(this=macro, expressions=[node.left, node.right])
-    return replace_function(node)
+    return node
 
 
 def _typed_macro(node: exp.Func) -> str:
