@@ -170,16 +170,33 @@ def _decimal_floats(column: SourceColumn, target: TargetColumn) -> LiteralColumn
         scaled = np.rint(values * power)
         # Both are exact, so the quotient is the number nearest to the decimal.
         exact = (np.abs(scaled) < min(_DOUBLE, 10.0**digits)) & (scaled / power == values)
-    bad = ~exact & ~np.isnan(values)
-    refuse_where(
-        column,
-        pa.chunked_array([pa.array(bad)]),
-        f"does not fit {target.type.upper()} without losing digits.",
-        f"Round it first: frame[{column.name!r}].round({places})",
-    )
+    if not (exact | np.isnan(values)).all():
+        return _shortest_decimals(column, target)
     whole = pa.chunked_array(
         [pa.array(np.where(np.isnan(values), 0, scaled).astype(np.int64), mask=np.isnan(values))]
     )
     wide = whole.cast(pa.decimal256(20, 0))
     shifted = pc.multiply(wide, pa.scalar(Decimal(1).scaleb(-min(places, _MOST_PLACES))))
     return _decimals(SourceColumn(name=column.name, kind=SourceKind.DECIMAL, values=shifted), target)
+
+
+def _shortest_decimals(column: SourceColumn, target: TargetColumn) -> LiteralColumn:
+    """Return each number with the fewest digits that give the same float64."""
+    digits, places = _digits(target)
+    numbers: list[Decimal | None] = []
+    for row, value in enumerate(column.values.to_pylist()):
+        number = None if value is None else Decimal(repr(value)).normalize()
+        if number and (number.adjusted() >= digits - places or _places(number) > places):
+            refuse(
+                column.name,
+                f"{value} does not fit {target.type.upper()} without losing digits.",
+                row=row,
+                advice=f"Round it first: frame[{column.name!r}].round({places})",
+            )
+        numbers.append(number)
+    values = pa.chunked_array([pa.array(numbers, pa.decimal256(digits, places))])
+    return _decimals(SourceColumn(name=column.name, kind=SourceKind.DECIMAL, values=values), target)
+
+
+def _places(number: Decimal) -> int:
+    return -int(number.as_tuple().exponent)

@@ -23,7 +23,7 @@ _SNAPSHOT_TOO_OLD, _GC_TOO_EARLY, _MEMORY_EXCEEDED, _TIMED_OUT = 8055, 9006, 817
 _GC = "The server keeps old data for tidb_gc_life_time (10 minutes by default). Read less, or start again."
 _ADVICE = {
     ER.PARSE_ERROR: "",
-    ER.NO_SUCH_TABLE: "Write the database too (`database`.`table`), or connect with --database.",
+    ER.NO_SUCH_TABLE: "If it is in another database, write `database`.`table`.",
     ER.NO_DB_ERROR: "Connect with --database NAME, or write database.table.",
     _SNAPSHOT_TOO_OLD: _GC,
     _GC_TOO_EARLY: _GC,
