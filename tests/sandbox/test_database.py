@@ -435,6 +435,19 @@ def test_functions_that_duckdb_defines_differently_have_mysqls_values(ask: Calla
         assert ask(f"SELECT {expressions}") == (values,)
 
 
+def test_the_functions_of_the_current_time_agree(ask: Callable[..., Any]) -> None:
+    """They have one time for a statement, in whole seconds unless more decimals are requested."""
+    ((equal, days, seconds),) = ask(
+        "SELECT NOW() = CURRENT_TIMESTAMP AND NOW() = UTC_TIMESTAMP() AND NOW() = LOCALTIME, "
+        "DATE(NOW()) = CURDATE() AND CURRENT_DATE = UTC_DATE(), "
+        "UNIX_TIMESTAMP(NOW()) = UNIX_TIMESTAMP() AND CURTIME() = UTC_TIME()"
+    )
+    assert (equal, days, seconds) == (1, 1, 1)
+    assert ask("SELECT LENGTH(NOW()), LENGTH(NOW(6)), LENGTH(CURTIME()), NOW() <= NOW(6)") == (
+        (19, 26, 8, 1),
+    )
+
+
 def test_quotients_and_means_keep_their_digits(ask: Callable[..., Any]) -> None:
     """A quotient inside an expression has more than four digits, and a DECIMAL keeps its small values."""
     ((third, share, tiny, mean),) = ask(

@@ -373,7 +373,7 @@ class Session:
             functions=functions,
             variable=self.variables.get,
             user_variables=self._user_variables,
-            now=now.strftime("%Y-%m-%d %H:%M:%S"),
+            now=now.strftime("%Y-%m-%d %H:%M:%S.%f"),
             tables=self._show.tables(),
         )
 

@@ -64,6 +64,14 @@ _NAMED_MACROS: Final = frozenset(
     }
 )  # fmt: skip
 
+#: The functions of the current time, which is UTC here, and the types that they return.
+_CLOCKS: Final = frozenset({"NOW", "SYSDATE"})
+_CLOCK_TYPES: Final[Mapping[type[exp.Expr], str]] = {
+    **dict.fromkeys((exp.CurrentTimestamp, exp.UtcTimestamp, exp.Localtime, exp.Localtimestamp), "timestamp"),
+    **dict.fromkeys((exp.CurrentDate, exp.UtcDate), "date"),
+    **dict.fromkeys((exp.CurrentTime, exp.UtcTime), "time"),
+}
+
 #: Percentiles of DuckDB; TiDB has only APPROX_PERCENTILE (TiDB documentation, "Aggregate Functions").
 _ONLY_DUCKDB: Final = frozenset(
     {"MEDIAN", "MODE", "PERCENTILE_CONT", "PERCENTILE_DISC", "QUANTILE", "QUANTILE_CONT", "QUANTILE_DISC"}
@@ -140,6 +148,7 @@ class TranslationContext:
     functions: Mapping[str, Callable[[], Any]]
     variable: Callable[[str], Any]
     user_variables: Mapping[str, Any]
+    #: The time of the statement in UTC, with microseconds.
     now: str
     #: DuckDB queries of the session-dependent tables of information_schema, by name.
     tables: Mapping[str, Callable[[], str]] = field(default_factory=dict)
@@ -441,6 +450,12 @@ def _timestamp_difference(node: exp.TimestampDiff) -> exp.Expr:
     return exp.Anonymous(this="mysql_timestampdiff", expressions=[unit, node.expression, node.this])
 
 
+def _now(node: exp.Func, context: TranslationContext) -> str:
+    """Return the current time in whole seconds, or with as many decimals as the function's argument says."""
+    places = next(iter(_arguments(node)), None)
+    return context.now[: len("2013-01-01 00:00:00.") + int(places.name)] if places else context.now[:19]
+
+
 def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
     if name == "SLEEP" and node.expressions:
@@ -451,11 +466,14 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
     if name in _ONLY_DUCKDB:
         database = context.functions["DATABASE"]()
         raise SqlError(UNKNOWN_FUNCTION, f"FUNCTION {database}.{name.lower()} does not exist")
-    clock = isinstance(node, exp.CurrentTimestamp | exp.UtcTimestamp) or name == "SYSDATE"
+    clock = "timestamp" if name in _CLOCKS else _CLOCK_TYPES.get(type(node))
     if clock and not node.find_ancestor(exp.ColumnDef):
-        return exp.cast(exp.Literal.string(context.now), "timestamp")
+        moment = exp.cast(exp.Literal.string(_now(node, context)), "timestamp")
+        return moment if clock == "timestamp" else exp.cast(moment, clock)
     if name == "UNIX_TIMESTAMP" and not node.expressions:
-        return exp.func("mysql_unix_timestamp", exp.cast(exp.Literal.string(context.now), "timestamp"))
+        return exp.func(
+            "mysql_unix_timestamp", exp.cast(exp.Literal.string(_now(node, context)), "timestamp")
+        )
     if context.exact and (typed := _typed_macro(node)):
         return exp.Anonymous(this=typed, expressions=_arguments(node))
     in_bytes = isinstance(node, exp.Length) and node.args.get("binary")
