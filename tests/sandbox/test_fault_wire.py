@@ -154,7 +154,8 @@ def _raw(sandbox: Sandbox, *, timeout: float = 5.0) -> socket.socket:
     assert parts.port
     sock = socket.create_connection((parts.hostname, parts.port), timeout=timeout)
     sock.sendall(
-        b"POST /?RegionId=x HTTP/1.1\r\nHost: x\r\nx-acs-action: DescribeZones\r\nContent-Length: 0\r\n\r\n"
+        b"POST /?RegionId=x HTTP/1.1\r\nHost: x\r\nx-acs-action: DescribeZones\r\nContent-Length: 0\r\n"
+        b"Connection: close\r\n\r\n"
     )
     return sock
 

@@ -63,12 +63,40 @@ def test_head_and_body_arrive_together() -> None:
         HttpServer(application) as server,
         socket.create_connection(("127.0.0.1", server.port)) as client,
     ):
-        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
         information = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     assert answer.endswith(b"\r\n\r\n" + BODY)
     (segments,) = struct.unpack_from("=I", information, DATA_SEGMENTS_IN)
     assert segments <= 1
+
+
+def test_a_connection_serves_requests_until_its_client_ends_it() -> None:
+    """A client's requests arrive over one connection, also behind a body that the application ignores."""
+    clients: list[str] = []
+
+    def remembering(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        clients.append(str(environ["REMOTE_PORT"]))
+        return application(environ, start_response)
+
+    with HttpServer(remembering) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        for content in (b"unread", b"", b"x" * 1_000_000):
+            assert client.post("/", content=content).content == BODY
+        assert len(set(clients)) == 1
+        assert client.get("/", headers={"Connection": "close"}).headers["connection"] == "close"
+        assert client.get("/").content == BODY
+    assert len(set(clients)) == 2
+
+
+def test_an_answer_without_a_length_ends_its_connection() -> None:
+    """Neither an unknown length nor an empty answer leaves a client waiting."""
+
+    def unmeasured(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [BODY] if environ["PATH_INFO"] == "/body" else []
+
+    with HttpServer(unmeasured) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        assert [client.get(path).content for path in ("/body", "/", "/body")] == [BODY, b"", BODY]
 
 
 def test_stop_ends_a_connection_that_asks_nothing() -> None:
