@@ -50,15 +50,19 @@ def _routes(context: Context, region_id: str) -> tuple[ApiRoute, ...]:
         "Alibaba Cloud": hosts.override(environ, hosts.ALIBABA)
         or f"https://privatelink.{region_id}.aliyuncs.com",
     }
+    trust, problem = str(network.trust), ""
+    try:
+        network.context()
+    except errors.InvalidRequest as error:
+        problem = error.prose
     routes = []
     for cloud, url in urls.items():
-        route = ApiRoute(cloud=cloud, trust=str(network.trust))
         try:
-            route = replace(route, proxy=without_password(network.proxy(url)))
-            network.context()
+            proxy = without_password(network.proxy(url))
         except errors.InvalidRequest as error:
-            route = replace(route, problem=error.prose)
-        routes.append(route)
+            routes.append(ApiRoute(cloud=cloud, trust=trust, problem=error.prose))
+        else:
+            routes.append(ApiRoute(cloud=cloud, trust=trust, proxy=proxy, problem=problem))
     return tuple(routes)
 
 
