@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -48,16 +50,25 @@ def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
         yield runbook
 
 
-@pytest.mark.parametrize("dtypes", ["pandas", "arrow", "numpy_nullable"])
-def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None:
+def test_partitions_are_read_by_workers(connected: Runbook) -> None:
     """Workers in other processes together read the rows and columns that one connection reads."""
-    plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
-    lazy = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes, **RANGES)
-    assert isinstance(lazy, dd.DataFrame)
-    assert lazy.npartitions == 5
-    with dask.config.set(scheduler="processes", num_workers=1):
-        found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
-    assert lazy.dtypes.equals(found.dtypes)
+    # One process for all types: each new one imports Dask and pandas.
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        dask.config.set(scheduler="processes", pool=pool),
+    ):
+        for dtypes in ("pandas", "arrow", "numpy_nullable"):
+            plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
+            lazy = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes, **RANGES)
+            assert isinstance(lazy, dd.DataFrame)
+            assert lazy.npartitions == 5
+            found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
+            assert lazy.dtypes.equals(found.dtypes)
+            check_same_rows(found, plain, dtypes)
+
+
+def check_same_rows(found: pd.DataFrame, plain: pd.DataFrame, dtypes: str) -> None:
+    """Fail if the workers' frame does not have the types and, in some order, the rows of the other one."""
     if dtypes == "pandas":
         # Any partition may contain a NULL, so all of them have Int64.
         plain = plain.astype({name: dtype for name, dtype in found.dtypes.items() if str(dtype) == "Int64"})
