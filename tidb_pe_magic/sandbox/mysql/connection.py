@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _NONE: Final = Status(0)
 _OK, _EOF, _ERROR = 0x00, 0xFE, 0xFF
+#: Rows of this size are encoded in less time than a thread needs to wake up.
+_FEW_BYTES: Final = 16 * 1024
 #: A client that disconnects, or sends an invalid MySQL packet, is not an error of the server.
 _GONE: Final = (ConnectionError, EOFError, MalformedPacket)
 
@@ -234,7 +236,8 @@ class ClientConnection:
         encoder = RowEncoder(result.columns, binary=binary)
         async for batch in result.batches:
             encoded = encoder.encode(batch, self._stream.sequence)
-            for data, count in await asyncio.to_thread(list, encoded):
+            few = batch.nbytes <= _FEW_BYTES
+            for data, count in list(encoded) if few else await asyncio.to_thread(list, encoded):
                 self._stream.write_packets(data, count)
                 await self._stream.drain()
         await self._stream.send(self._end(more))

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.history import History
 
 _T = TypeVar("_T")
+#: Characters of a statement that is parsed in less time than a thread needs to wake up.
+_SHORT = 2000
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
 
@@ -166,6 +168,8 @@ class Session:
             SqlError: the text is invalid.
         """
         concatenate = "PIPES_AS_CONCAT" in self.variables.get("sql_mode").split(",")
+        if len(sql) <= _SHORT:
+            return parse(sql, several=several, markers=markers, pipes_concatenate=concatenate)
         return await asyncio.to_thread(
             parse, sql, several=several, markers=markers, pipes_concatenate=concatenate
         )
