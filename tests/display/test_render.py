@@ -38,7 +38,7 @@ from tidb_pe_magic.display.views.base import view_of
 _patient = settings(
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow],
 )
 _TAGS = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", "span", "strong"} | {

@@ -66,7 +66,7 @@ def _steps(runbook: Runbook) -> list[Callable[[], Result]]:
     ]
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.02, 0.1, 0.4, 1.0]))
 @example(seed=0, rate=0.0)
 def test_any_answer_of_the_apis_is_a_result_or_one_line(small: Sandbox, seed: int, rate: float) -> None:
