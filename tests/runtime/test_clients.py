@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -68,3 +69,12 @@ def test_a_failed_client_leaves_the_old_one() -> None:
         clients.get("api", "bad", refused)
     assert not first.closed
     assert clients.get("api", "good", Client) is first
+
+
+def test_clients_that_are_dropped_are_closed() -> None:
+    """A runbook that nobody closes leaves no open connection behind."""
+    clients = Clients()
+    client = clients.get("api", "key", Client)
+    del clients
+    gc.collect()
+    assert client.closed

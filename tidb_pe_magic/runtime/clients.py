@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ class Clients:
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._retired: list[Any] = []
         self._calls = 0
+        # A runbook that is dropped without `close` leaves no open connection.
+        weakref.finalize(self, _close_all, self._kept).atexit = False
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -62,3 +65,8 @@ class Clients:
             retired, self._retired = self._retired, []
         for client in retired:
             client.close()
+
+
+def _close_all(clients: dict[str, tuple[Hashable, Any]]) -> None:
+    for _, client in clients.values():
+        client.close()
