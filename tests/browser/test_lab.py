@@ -55,10 +55,13 @@ def runbook(lab: Lab, page: Page) -> OpenNotebook:
 
 @pytest.fixture(scope="module")
 def connected(lab: Lab, page: Page, sandbox: Sandbox) -> OpenNotebook:  # noqa: ARG001 - the clouds of its kernel
-    """Give a notebook with a connection and an empty cell."""
+    """Give a notebook with a connection, whose schema has been read, and an empty cell."""
     run = "%load_ext tidb_pe_magic\n%tidb_pe run demo --database nycflights13;"
-    notebook = lab.open(page, lab.write("tab.ipynb", run=run, sql=""))
+    magics = "get_ipython().magics_manager.registry['TidbPeMagics']"
+    settled = f"assert {magics}.runbook.known.connection().schema.settle(60)"
+    notebook = lab.open(page, lab.write("tab.ipynb", run=run, settled=settled, sql=""))
     assert notebook.run("run")
+    assert notebook.run("settled")
     return notebook
 
 
