@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -202,7 +203,8 @@ def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
             known_host = runbook.doctor(cluster="demo", host="127.0.0.1", port=1)
             assert time.monotonic() - started < 20
     assert known_host.stages[1].outcome == Outcome.UNKNOWN
-    assert "no answer" in known_host.stages[1].detail
+    # Whichever limit of time ends first: the one for the clouds or the one for a connection.
+    assert re.search("no answer|did not answer", known_host.stages[1].detail)
 
 
 @pytest.mark.parametrize("host", ["user:secret@db.example.com", "db.example.com:4000", "https://db", "a b"])
