@@ -61,6 +61,7 @@ class Transaction:
     def end(self) -> None:
         """Discard an open transaction silently."""
         self._open = False
+        self.release()  # DuckDB refuses a ROLLBACK while a result is open
         self._abandon()
         self._history.release(self)
 
