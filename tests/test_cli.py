@@ -367,19 +367,37 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"tidb-pe {__version__}\n"
 
 
-def test_an_interrupted_wait_is_code_130() -> None:
-    """Control-C ends only the wait, and the line says how to continue."""
+@pytest.fixture
+def creating() -> Iterator[dict[str, str]]:
+    """Provide an environment whose default cluster has an endpoint that remains in creation."""
     with Sandbox(mode="manual", flights=10) as sandbox:
         environment = {**_clean(), **sandbox.environment(), "TIDB_PE_CLUSTER": "demo"}
         with Runbook(environ=environment) as runbook:
             runbook.create(vpc=VPC, security_group=[GROUP])
-        with subprocess.Popen(
-            [PROGRAM, "wait"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stderr is not None
-            first = process.stderr.readline()
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=_SECONDS)
+        yield environment
+
+
+def _python(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a Python program to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+def test_an_interrupted_wait_is_code_130(creating: dict[str, str]) -> None:
+    """Control-C ends only the wait, and the line says how to continue."""
+    with subprocess.Popen(
+        [PROGRAM, "wait"], env=creating, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=_SECONDS)
     assert first.startswith("waiting ")
     assert (process.returncode, out) == (130, "")
     assert "Detached" in err
@@ -407,20 +425,9 @@ sys.exit(main())
 """
 
 
-def test_an_interrupt_that_python_drops_still_ends_the_wait() -> None:
+def test_an_interrupt_that_python_drops_still_ends_the_wait(creating: dict[str, str]) -> None:
     """Control-C during a finalizer, whose exceptions Python ignores, ends the wait too."""
-    with Sandbox(mode="manual", flights=10) as sandbox:
-        environment = {**_clean(), **sandbox.environment(), "TIDB_PE_CLUSTER": "demo"}
-        with Runbook(environ=environment) as runbook:
-            runbook.create(vpc=VPC, security_group=[GROUP])
-        done = subprocess.run(
-            [sys.executable, "-c", _LOSING],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    done = _python(_LOSING, creating)
     assert "Exception ignored in" in done.stderr
     assert "detached while waiting" in done.stderr.lower()
     assert done.returncode == 130
@@ -443,14 +450,7 @@ sys.exit(main())
 
 def test_an_interrupted_start_is_one_line(environment: dict[str, str]) -> None:
     """Control-C while the command imports its modules ends it in one line, with code 130."""
-    done = subprocess.run(
-        [sys.executable, "-c", _STARTING],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    done = _python(_STARTING, environment)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tidb-pe: interrupted.\n")
 
 
