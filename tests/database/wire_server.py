@@ -37,7 +37,7 @@ _CAPABILITIES = 0x000F_A2FF & ~0x0800 | 0x0008_0000
 
 @dataclass(frozen=True)
 class Declared:
-    """A column as declared, whatever its values are."""
+    """A column as declared, whatever its values are; `alias` if the statement reads `table` under it."""
 
     name: str
     code: int
@@ -46,13 +46,15 @@ class Declared:
     decimals: int = 0
     flags: int = 0
     raw_name: bytes = b""
+    alias: str = ""
 
     def packet(self) -> bytes:
         """Return the column definition."""
         name = self.raw_name or self.name.encode()
         text = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.BLOB, FIELD_TYPE.JSON)
         charset = _UTF8 if self.code in text else _BINARY
-        strings = (b"def", b"test", self.table.encode(), self.table.encode(), name, name)
+        alias, table = (self.alias or self.table).encode(), self.table.encode()
+        strings = (b"def", b"test", alias, table, name, name)
         rest = struct.pack("<BHIBHBxx", 12, charset, self.length, self.code, self.flags, self.decimals)
         return b"".join(string(each) for each in strings) + rest
 

@@ -84,25 +84,57 @@ def test_a_recursive_cte_names_a_table_that_declares_nothing(sql: str, table: st
 
 
 @pytest.mark.parametrize(
-    "sql",
+    ("sql", "alias"),
     [
-        "SELECT t FROM r_n",
-        "SELECT a.t FROM test.R_N AS a",
-        "SELECT t FROM `test`.`r_n`",
-        "(SELECT t FROM r_n)",
-        "TABLE r_n",
-        "WITH q AS (SELECT * FROM r_n) SELECT t FROM q",
-        "SELECT * FROM (SELECT t FROM r_n\n) AS partitioned WHERE `t` >= 1",
+        ("SELECT v.n FROM v JOIN r_n ON v.n = r_n.t", "v"),
+        ("SELECT x.n FROM r_n, v AS x WHERE x.n = r_n.t", "x"),
+        ("SELECT x.n FROM (r_n JOIN `v` x)", "x"),
+        ("SELECT d.n FROM (SELECT v.n FROM v JOIN r_n) AS d", "d"),
+        ("SELECT d.n FROM (SELECT t FROM r_n) AS e, test.v, (SELECT n FROM v) AS d", "d"),
+        ("WITH d(n, t) AS (SELECT n, t FROM v JOIN r_n) SELECT n FROM d", "d"),
+        ("SELECT n FROM (TABLE v) AS d WHERE n IN (SELECT t FROM r_n)", "d"),
+        ("SELECT r_n.n FROM v AS r_n JOIN r_n AS x", "r_n"),
     ],
 )
-def test_a_tables_column_matches_its_declaration(sql: str) -> None:
+def test_a_view_next_to_the_table_of_its_first_rows(sql: str, alias: str) -> None:
+    """A view of a recursive CTE is complete, even if the statement also reads the seed's own table."""
+    values = [5, 105, 205, 305]
+    result = Result((Declared("n", TINY, "r_n", alias=alias),), tuple((value,) for value in values))
+    with scripted(sql, result) as (_, connection):
+        assert read(connection, sql).column(0).to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    ("sql", "alias"),
+    [
+        ("SELECT t, f FROM r_n", "r_n"),
+        ("SELECT a.t, a.f FROM test.R_N AS a", "a"),
+        ("SELECT A.t, A.f FROM r_n a JOIN v ON v.n = a.t", "a"),
+        ("SELECT t, f FROM `test`.`r_n` WHERE t IN (SELECT n FROM v)", "r_n"),
+        ("(SELECT t, f FROM r_n)", "r_n"),
+        ("TABLE r_n", "r_n"),
+        ("WITH q AS (SELECT * FROM r_n) SELECT t, f FROM q", "q"),
+        ("WITH q (t, f) AS (SELECT * FROM r_n) SELECT t, f FROM q x", "x"),
+        ("SELECT * FROM (SELECT t, f FROM r_n\n) AS partitioned WHERE `t` >= 1", "partitioned"),
+        ("SELECT * FROM (SELECT t, f FROM r_n WHERE EXTRACT(YEAR FROM d) = 2013) AS x", "x"),
+    ],
+)
+def test_a_tables_column_matches_its_declaration(sql: str, alias: str) -> None:
     """A column of a named table comes in binary form, in its own width."""
-    columns = (Declared("t", TINY, "r_n"), Declared("f", FLOAT, "r_n"))
+    columns = (Declared("t", TINY, "r_n", alias=alias), Declared("f", FLOAT, "r_n", alias=alias))
     with scripted(sql, Result(columns, ((5, 16777216.0),)), float_digits=6) as (server, connection):
         table = read(connection, sql)
     assert table.to_pylist() == [{"t": 5, "f": 16777216.0}]
     assert table.schema.types == [pa.int8(), pa.float32()]
     assert server.protocols(sql) == [COMMAND.COM_STMT_PREPARE, COMMAND.COM_STMT_EXECUTE]
+
+
+def test_a_join_in_a_subquery() -> None:
+    """The columns of a subquery keep their widths if every table that it reads is seen in the result."""
+    sql = "SELECT * FROM (SELECT r_n.t, s.t AS u FROM r_n JOIN s USING (k)) AS d"
+    columns = (Declared("t", TINY, "r_n", alias="d"), Declared("u", TINY, "s", alias="d"))
+    with scripted(sql, Result(columns, ((5, 6),))) as (_, connection):
+        assert read(connection, sql).schema.types == [pa.int8(), pa.int8()]
 
 
 def test_a_float_next_to_an_expression() -> None:

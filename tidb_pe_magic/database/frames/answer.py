@@ -14,7 +14,7 @@ from tidb_pe_magic.database.frames.batch import Batch
 from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
 from tidb_pe_magic.database.frames.failures import connection_lost, protocol_error
 from tidb_pe_magic.database.frames.packets import PacketBuffer
-from tidb_pe_magic.database.frames.types import Column, column
+from tidb_pe_magic.database.frames.types import Column, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ class Answer:
         count = MysqlPacket(head, "").read_length_encoded_integer() or 0
         encoding = self._driver.encoding
         definitions = [read_definition(self._packet(), encoding) for _ in range(count)]
-        self.columns = tuple(column(each, self._declarations) for each in definitions)
+        self.columns = columns(definitions, self._declarations)
         if not MysqlPacket(self._packet(), "").is_eof_packet():
             raise protocol_error("no EOF after the columns' definitions")
 

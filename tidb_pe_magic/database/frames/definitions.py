@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from tidb_pe_magic.database.frames.failures import protocol_error
+from tidb_pe_magic.database.schema.references import common_tables, pieces, references
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 # Catalog, schema, table, original table, name, original name; then a byte 12 and the rest.
@@ -25,6 +28,7 @@ class Definition:
 
     Attributes:
         database: database of its table; empty for an expression.
+        table: the table, view or subquery of the values, or its alias; empty for an expression.
         original_table: the table of the values, without an alias; empty for an expression.
         original_name: the column's name in that table.
         charset: number of the collation.
@@ -35,6 +39,7 @@ class Definition:
 
     name: str
     database: str = ""
+    table: str = ""
     original_table: str = ""
     original_name: str = ""
     charset: int = 0
@@ -46,20 +51,51 @@ class Definition:
 
 @dataclass(frozen=True)
 class Declarations:
-    """Which declarations are reliable.
+    """Which declarations are reliable: those of a table's columns.
+
+    The original table alone does not show that a column is one of a table: a recursive CTE reports the table
+    of its first rows, also through a view, a subquery or another CTE. Therefore it has to be the table that
+    the statement reads under the column's alias. If that is a subquery or a CTE, every name in the statement
+    has to be that of a table.
 
     Attributes:
-        tables: the names in the statement itself, in lower case. A recursive CTE behind a view reports the
-            table of its first rows, which is not in the statement.
+        names: the names that the statement reads, in lower case, without those of its CTEs.
+        aliases: alias or name of each, in lower case -> its name.
         counts_sign: the length of a DECIMAL includes the sign even if it is UNSIGNED, as in TiDB.
     """
 
-    tables: AbstractSet[str] = frozenset()
+    names: AbstractSet[str] = frozenset()
+    aliases: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     counts_sign: bool = False
 
-    def hold(self, definition: Definition) -> bool:
-        """Whether it is a column of a table, whose values have the declared type."""
-        return definition.original_table.casefold() in self.tables
+    @classmethod
+    def of(cls, sql: str, *, backslash_escapes: bool, counts_sign: bool) -> Self:
+        """Return those of a SELECT; none is reliable if it contains WITH RECURSIVE."""
+        found = pieces(sql, escapes=backslash_escapes)
+        if any(piece.word == "RECURSIVE" for piece in found):
+            return cls(counts_sign=counts_sign)
+        ctes = {name.casefold() for name in common_tables(found)}
+        aliases: defaultdict[str, set[str]] = defaultdict(set)
+        for each in references(found):
+            name = each.table.casefold()
+            if name not in ctes:
+                for alias in {name, each.alias.casefold() or name}:
+                    aliases[alias].add(name)
+        names = frozenset[str]().union(*aliases.values())
+        return cls(names, aliases, counts_sign=counts_sign)
+
+    def reliable(self, definitions: Sequence[Definition]) -> list[bool]:
+        """Return for each column of a result whether it is one of a table, which has the declared type."""
+        originals = [definition.original_table.casefold() for definition in definitions]
+        only_tables = self.names <= set(originals)
+        return [
+            original in self.names and (read == {original} if read else only_tables)
+            for original, read in zip(
+                originals,
+                (self.aliases.get(definition.table.casefold()) for definition in definitions),
+                strict=True,
+            )
+        ]
 
 
 def read_definition(payload: bytes, encoding: str) -> Definition:
@@ -84,20 +120,21 @@ def read_definition(payload: bytes, encoding: str) -> Definition:
         charset, length, code, flags, decimals = _REST.unpack_from(payload, position)
     except (LookupError, struct.error):
         raise protocol_error("a column's definition is invalid") from None
-    _, database, _, table, name, original = strings
-    return Definition(name, database, table, original, charset, length, code, flags, decimals)
+    _, database, table, original_table, name, original = strings
+    return Definition(name, database, table, original_table, original, charset, length, code, flags, decimals)
 
 
-def of_field(field: Any) -> Definition:
+def of_field(described: Any) -> Definition:
     """Return the definition that PyMySQL has read."""
     return Definition(
-        field.name,
-        field.db,
-        field.org_table,
-        field.org_name,
-        field.charsetnr,
-        field.length,
-        field.type_code,
-        field.flags,
-        field.scale,
+        described.name,
+        described.db,
+        described.table_name,
+        described.org_table,
+        described.org_name,
+        described.charsetnr,
+        described.length,
+        described.type_code,
+        described.flags,
+        described.scale,
     )

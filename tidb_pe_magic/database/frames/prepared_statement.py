@@ -13,7 +13,7 @@ from tidb_pe_magic.database.frames.definitions import Declarations, read_definit
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.parameters import bind
 from tidb_pe_magic.database.frames.statement import check_number
-from tidb_pe_magic.database.frames.types import column
+from tidb_pe_magic.database.frames.types import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,10 +90,10 @@ def prepare(driver: Driver, sql: str, declarations: Declarations) -> PreparedSta
         if error.args and error.args[0] in _NOT_PREPARED:
             return None
         raise
-    number, columns, markers = struct.unpack_from("<IHH", answer, 1)
+    number, width, markers = struct.unpack_from("<IHH", answer, 1)
     _definitions(driver, markers)
-    definitions = _definitions(driver, columns)
-    found = tuple(column(each, declarations) for each in definitions)
+    definitions = _definitions(driver, width)
+    found = columns(definitions, declarations)
     return PreparedStatement(number, markers, found, definitions)
 
 

@@ -119,8 +119,11 @@ class ResultStream:
         """Send the statement and read its columns, using the best protocol that the server supports."""
         driver = self._driver
         parsed = statement.parse(text, backslash_escapes=driver.backslash_escapes)
-        names = statement.tables(parsed, backslash_escapes=driver.backslash_escapes)
-        declarations = Declarations(names, counts_sign=driver.counts_sign)
+        declarations = Declarations.of(
+            parsed.sql if parsed.selects else "",
+            backslash_escapes=driver.backslash_escapes,
+            counts_sign=driver.counts_sign,
+        )
         if not driver.utf8:
             self._run_with_cursor(self._fill(parsed, params), declarations)
             return

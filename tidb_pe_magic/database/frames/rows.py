@@ -11,7 +11,7 @@ from pymysql.err import MySQLError
 from tidb_pe_magic.database.frames.answer import changed_rows
 from tidb_pe_magic.database.frames.definitions import Declarations, of_field
 from tidb_pe_magic.database.frames.failures import unfit
-from tidb_pe_magic.database.frames.types import Column, ColumnKind, column
+from tidb_pe_magic.database.frames.types import Column, ColumnKind, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class CursorAnswer:
             self.ended = self._driver.open
             raise
         fields = getattr(self._driver.result, "fields", ())
-        self.columns = tuple(column(of_field(field), self._declarations) for field in fields)
+        self.columns = columns([of_field(each) for each in fields], self._declarations)
         if not self.columns:
             message = getattr(self._driver.result, "message", None) or b""
             self.affected_rows, self.ended = changed_rows(affected, message), True

@@ -19,9 +19,6 @@ _CODE = r"""
     | (?P<other> [^\s(] )
 """
 _PIECES = {escapes: pieces(_CODE, escapes=escapes) for escapes in (True, False)}
-_RECURSIVE = "recursive"
-# With sql_mode=ANSI_QUOTES, double quotes also enclose names.
-_NAME_QUOTES = '`"'
 # Their bodies may contain semicolons.
 _COMPOUND = frozenset({"CREATE", "ALTER", "BEGIN"})
 _SELECTS = frozenset({"SELECT", "WITH", "TABLE", "VALUES"})
@@ -92,20 +89,3 @@ def parse(sql: str, *, backslash_escapes: bool = True) -> Statement:
     if first in {"", ";"}:
         raise InvalidRequest("sql", "no statement.")
     return Statement(sql[:end], first in _SELECTS, tuple(markers))
-
-
-def tables(statement: Statement, *, backslash_escapes: bool = True) -> frozenset[str]:
-    """Return every name in a SELECT, in lower case, including the names of its tables.
-
-    Return none for WITH RECURSIVE: its rows may differ from those of its first rows' table.
-    """
-    names: set[str] = set()
-    if not statement.selects:
-        return frozenset()
-    for token in _PIECES[backslash_escapes].finditer(statement.sql):
-        text = token.group()
-        if token.lastgroup == "word":
-            names.update(text.casefold().split("."))
-        elif token.lastgroup == "quoted" and text[0] in _NAME_QUOTES:
-            names.add(text[1:-1].replace(2 * text[0], text[0]).casefold())
-    return frozenset(names - {""}) if _RECURSIVE not in names else frozenset()

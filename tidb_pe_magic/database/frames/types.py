@@ -116,10 +116,16 @@ class Column:
         return self.kind is ColumnKind.INTEGER and not self.settled and int(self.number[-1]) < _WIDE
 
 
-def column(definition: Definition, declarations: Declarations) -> Column:
-    """Return the column for a server's definition."""
+def columns(definitions: Sequence[Definition], declarations: Declarations) -> tuple[Column, ...]:
+    """Return the columns for a server's definitions."""
+    return tuple(
+        _column(definition, settled=settled, counts_sign=declarations.counts_sign)
+        for definition, settled in zip(definitions, declarations.reliable(definitions), strict=True)
+    )
+
+
+def _column(definition: Definition, *, settled: bool, counts_sign: bool) -> Column:
     code = definition.code
-    settled = declarations.hold(definition)
     unsigned = bool(definition.flags & FLAG.UNSIGNED)
     kind = _KINDS.get(code) or (
         ColumnKind.BYTES if definition.charset == _BINARY_CHARSET else ColumnKind.TEXT
@@ -133,7 +139,7 @@ def column(definition: Definition, declarations: Declarations) -> Column:
         # MySQL writes a FLOAT with 6 digits, and every server writes fixed decimals as declared.
         exact_as_text = code == FIELD_TYPE.DOUBLE and (settled or not fixed)
     if kind is ColumnKind.DECIMAL:
-        arrow = _decimal(definition, signed=not unsigned or declarations.counts_sign, settled=settled)
+        arrow = _decimal(definition, signed=not unsigned or counts_sign, settled=settled)
     elif kind is ColumnKind.INTEGER and not settled and _INTEGERS[code] < _WIDE:
         arrow = pa.int64()
     else:
