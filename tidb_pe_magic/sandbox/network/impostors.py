@@ -72,8 +72,10 @@ class Impostor:
                 target=self._serve, args=(connection,), name="sandbox-impostor", daemon=True
             )
             with self._lock:
-                self._open[connection] = thread
-            thread.start()
+                # A connection stays listed until its thread has ended, so that `__exit__` joins it.
+                alive = {each: serving for each, serving in self._open.items() if serving.is_alive()}
+                thread.start()
+                self._open = alive | {connection: thread}
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -81,8 +83,6 @@ class Impostor:
             with contextlib.suppress(OSError, EOFError):
                 self._behave(connection)
         finally:
-            with self._lock:
-                del self._open[connection]
             connection.close()
 
 
