@@ -33,6 +33,17 @@ _NETWORK = "--vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics"
 _STATEMENT = """SELECT carrier, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS delay
 FROM flights GROUP BY carrier ORDER BY delay DESC LIMIT 5"""
 _QUERY = f"%%sql tidb\n{_STATEMENT}"
+_HOURS = """%%sql
+hours <<
+SELECT hour, origin, AVG(dep_delay) AS delay
+FROM flights
+WHERE origin IN (:airports) AND dep_delay IS NOT NULL
+GROUP BY hour, origin"""
+_PLOT = """import matplotlib.pyplot as plt
+
+delays = hours.pivot(index="hour", columns="origin", values="delay")
+delays.plot(figsize=(8, 2.6), xticks=range(6, 24, 3), marker="o")
+plt.ylabel("Mean delay (minutes)");"""
 # No cell looks as if it were being edited.
 _STYLE = """
 .jp-cell-toolbar, .jp-Collapser { visibility: hidden !important; }
@@ -130,6 +141,16 @@ _FORM = ("%load_ext tidb_pe_magic", "%tidb_pe form")
 SCENES = {
     "runbook": Scene(
         cells=("%load_ext tidb_pe_magic", "%tidb_pe run demo --database nycflights13", _QUERY),
+    ),
+    "explore": Scene(
+        cells=(
+            "%load_ext tidb_pe_magic\n%tidb_pe run demo --database nycflights13;",
+            'airports = ["EWR", "JFK", "LGA"]',
+            _HOURS,
+            _PLOT,
+            "%tidb_pe load hours --table delays_by_hour",
+        ),
+        first=1,
     ),
     "status-dark": Scene(cells=(*_WAY, "%tidb_pe status"), dark=True, first=4),
     "wait-narrow": Scene(cells=(*_WAY[:2], "%tidb_pe wait"), width=700, first=2),
