@@ -70,4 +70,6 @@ CREATE MACRO mysql_part_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECI
   (a DOUBLE, b DOUBLE) AS a / nullif(b, 0);
 """
 
-SCRIPT: Final = f"SET GLOBAL error_on_division_by_zero = false;{_MACROS}{MACROS}{information_schema.SCRIPT}"
+#: Settings, which are not part of a copied database.
+SETTINGS: Final = "SET GLOBAL error_on_division_by_zero = false"
+SCRIPT: Final = f"{_MACROS}{MACROS}{information_schema.SCRIPT}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import threading
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,18 +12,25 @@ from typing import Final
 
 import duckdb
 
-from tidb_pe_magic.sandbox.mysql.catalog import SCRIPT
+from tidb_pe_magic.sandbox.mysql.catalog import SCRIPT, SETTINGS
 from tidb_pe_magic.sandbox.mysql.create_table import COMMENT_MARK, sql_string
 
 #: The default database of a login.
 DEFAULT_DATABASE: Final = "nycflights13"
 EMPTY_DATABASE: Final = "test"
 
+# In alphabetical order, in which DuckDB copies tables: their order is that of a copied template.
 _COLUMNS: Final = {
     "airlines": "carrier varchar(2) not null primary key, name varchar(64) not null",
     "airports": (
         "faa varchar(3) not null primary key, name varchar(64) not null, lat double, lon double, alt int, "
         "tz int, dst varchar(1), tzone varchar(64)"
+    ),
+    "flights": (
+        "year int, month int, day int, dep_time int, sched_dep_time int, dep_delay int, arr_time int, "
+        "sched_arr_time int, arr_delay int, carrier varchar(2), flight int, tailnum varchar(6), "
+        "origin varchar(3), dest varchar(3), air_time int, distance int, hour int, minute int, "
+        "time_hour datetime"
     ),
     "planes": (
         "tailnum varchar(6) not null primary key, year int, type varchar(32), manufacturer varchar(64), "
@@ -31,12 +39,6 @@ _COLUMNS: Final = {
     "weather": (
         "origin varchar(3), year int, month int, day int, hour int, temp double, dewp double, humid double, "
         "wind_dir int, wind_speed double, wind_gust double, precip double, pressure double, visib double, "
-        "time_hour datetime"
-    ),
-    "flights": (
-        "year int, month int, day int, dep_time int, sched_dep_time int, dep_delay int, arr_time int, "
-        "sched_arr_time int, arr_delay int, carrier varchar(2), flight int, tailnum varchar(6), "
-        "origin varchar(3), dest varchar(3), air_time int, distance int, hour int, minute int, "
         "time_hour datetime"
     ),
 }
@@ -71,17 +73,63 @@ def open_database(flights: int | None = None) -> duckdb.DuckDBPyConnection:
             "TimeZone": "UTC",
         },
     )
-    database.execute(SCRIPT)
-    for name in (DEFAULT_DATABASE, EMPTY_DATABASE):
-        database.execute(f"CREATE SCHEMA {name}")
-    with tempfile.TemporaryDirectory(prefix="tidb_pe_flights_") as folder:
-        for table, columns in _COLUMNS.items():
-            limit = flights if table == "flights" else None
-            _load(database, table, columns, _csv(table, folder, limit))
+    database.execute(SETTINGS)
+    _TEMPLATE.fill(database)
+    _insert(database, "flights", flights)
     # A SQL client must not access this machine's files, or change this setting.
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
+
+
+class _Template:
+    """A file with all tables and the rows of the small ones: copying it is faster than creating them.
+
+    Writing it takes as long, and most processes open one database. So the second one writes the file.
+    """
+
+    def __init__(self) -> None:
+        """Start without a file; it is deleted when the process ends."""
+        self._lock = threading.Lock()
+        self._created = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def fill(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Give a new database everything but the flights."""
+        # DuckDB refuses a file that another database of the process writes at the same time.
+        with self._lock:
+            if self._folder is not None:
+                file = Path(self._folder.name, "template.duckdb")
+                # A forked process that ended may have deleted it.
+                if file.is_file():
+                    _copy(database, file, "template", "memory", "(READ_ONLY)")
+                    return
+            _create(database)
+            self._created += 1
+            if self._created > 1:
+                folder = tempfile.TemporaryDirectory(prefix="tidb_pe_template_")
+                _copy(database, Path(folder.name, "template.duckdb"), "memory", "template", "")
+                self._folder = folder
+
+
+_TEMPLATE: Final = _Template()
+
+
+def _copy(database: duckdb.DuckDBPyConnection, file: Path, source: str, target: str, options: str) -> None:
+    """Copy everything between the database, called memory, and a file, called template."""
+    database.execute(f"ATTACH {sql_string(str(file))} AS template {options}")
+    database.execute(f"COPY FROM DATABASE {source} TO {target}")
+    database.execute("DETACH template")
+
+
+def _create(database: duckdb.DuckDBPyConnection) -> None:
+    database.execute(SCRIPT)
+    for name in (DEFAULT_DATABASE, EMPTY_DATABASE):
+        database.execute(f"CREATE SCHEMA {name}")
+    for table in _COLUMNS:
+        _define(database, table)
+        if table != "flights":
+            _insert(database, table)
 
 
 def _csv(table: str, folder: str, limit: int | None) -> Path:
@@ -103,17 +151,28 @@ def _csv(table: str, folder: str, limit: int | None) -> Path:
     return data / f"{table}.csv"
 
 
-def _load(database: duckdb.DuckDBPyConnection, table: str, columns: str, csv: Path) -> None:
+def _columns(table: str) -> list[list[str]]:
+    """Return name, type and, for some, the constraint of each column."""
+    return [column.split(maxsplit=2) for column in _COLUMNS[table].split(", ")]
+
+
+def _define(database: duckdb.DuckDBPyConnection, table: str) -> None:
     name = f"{DEFAULT_DATABASE}.{table}"
-    definitions = [column.split(maxsplit=2) for column in columns.split(", ")]
-    database.execute(f"CREATE TABLE {name} ({columns})")
-    database.execute(
-        f"INSERT INTO {name} SELECT * FROM read_csv(?, auto_detect = false, header = true, delim = ',', "  # noqa: S608 - a constant
-        "quote = '\"', nullstr = 'NA', columns = ?, timestampformat = '%Y-%m-%dT%H:%M:%SZ')",
-        [str(csv), {column: kind.partition("(")[0] for column, kind, *_ in definitions}],
-    )
-    for column, kind, *_ in definitions:
+    statements = [f"CREATE TABLE {name} ({_COLUMNS[table]})"]
+    for column, kind, *_ in _columns(table):
         remark = _COLUMN_REMARKS.get((table, column))
         text = kind + (f"{COMMENT_MARK}{remark}" if remark else "")
-        database.execute(f"COMMENT ON COLUMN {name}.{column} IS {sql_string(text)}")
-    database.execute(f"COMMENT ON TABLE {name} IS {sql_string(_TABLE_REMARKS[table])}")
+        statements.append(f"COMMENT ON COLUMN {name}.{column} IS {sql_string(text)}")
+    statements.append(f"COMMENT ON TABLE {name} IS {sql_string(_TABLE_REMARKS[table])}")
+    database.execute(";".join(statements))
+
+
+def _insert(database: duckdb.DuckDBPyConnection, table: str, limit: int | None = None) -> None:
+    columns = {column: kind.partition("(")[0] for column, kind, *_ in _columns(table)}
+    with tempfile.TemporaryDirectory(prefix="tidb_pe_flights_") as folder:
+        database.execute(
+            f"INSERT INTO {DEFAULT_DATABASE}.{table} SELECT * FROM "  # noqa: S608 - a constant
+            "read_csv(?, auto_detect = false, header = true, delim = ',', quote = '\"', nullstr = 'NA', "
+            "columns = ?, timestampformat = '%Y-%m-%dT%H:%M:%SZ')",
+            [str(_csv(table, folder, limit)), columns],
+        )
