@@ -33,6 +33,7 @@ _BEGINNING = 4096  # bytes in which UTF-16 text contains NULs
 
 VARIABLE = "TIDB_PE_STATE_DIR"
 _DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
+FileVersion = tuple[int, int, int, int]
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -45,6 +46,15 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - slow to import
 
     return user_state_path("tidb_pe_magic", appauthor=False)
+
+
+def file_version(path: str | Path) -> FileVersion | None:
+    """Return a value that changes when the file or directory is changed or replaced; None without one."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def ensure_private(directory: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from tidb_pe_magic.clouds.alibaba.api import Alibaba
 from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+from tidb_pe_magic.clouds.trust import Trust
 from tidb_pe_magic.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -60,9 +62,26 @@ def impostor(
 def test_a_certificate_for_another_host_ends_the_call(
     impostor: tuple[str, list[str]], look: Callable[[str], object]
 ) -> None:
-    """A certificate for another host stops the call before digest or signature are sent, without a retry."""
+    """A certificate for another host stops the call before digest or signature are sent, without a retry.
+
+    The libraries set up the context that a process shares, and every later call is verified as this one.
+    """
     url, asked = impostor
+    contexts = [Trust.of(os.environ).context(library) for library in ("httpx", "requests")]
+    before = [verification(context) for context in contexts]
     with pytest.raises(ServiceUnavailable, match=r"(?i)certificate") as refused:
         look(url)
     assert asked == []
     assert not refused.value.transient
+    assert [verification(context) for context in contexts] == before
+
+
+def verification(context: ssl.SSLContext) -> tuple[object, ...]:
+    """Return what a context verifies."""
+    return (
+        context.verify_mode,
+        context.check_hostname,
+        context.minimum_version,
+        context.verify_flags,
+        context.get_ca_certs(),
+    )

@@ -90,6 +90,58 @@ def test_a_certificate_for_other_names_is_refused(tls_server: MariaDb, authority
         assert part in message
 
 
+def settings(context: ssl.SSLContext) -> tuple[object, ...]:
+    """Return what a context verifies."""
+    return (
+        context.verify_mode,
+        context.check_hostname,
+        context.minimum_version,
+        context.options,
+        context.verify_flags,
+        context.get_ca_certs(),
+    )
+
+
+def test_connections_share_the_authorities_and_not_the_name(
+    tls_server: MariaDb, authority: Authority, opened: Open
+) -> None:
+    """Connections of one CA file share a context, which stays as it is; each verifies its own name."""
+    verifying = make_context(TlsMode.AUTO, str(authority.path)).authorities
+    assert verifying is not None
+    shared = verifying()
+    before = settings(shared)
+    first = opened(tls_server.target())
+    with tls_server.certificate(authority, GATEWAY):
+        second = opened(tls_server.target(tls_name=GATEWAY))
+        opened(tls_server.target(tls=TlsMode.VERIFY_CA))
+        refusal(tls_server.target(tls_name="other.example.com"))
+    assert (first.tls.verified_name, second.tls.verified_name) == ("127.0.0.1", GATEWAY)
+    assert verifying() is shared
+    assert settings(shared) == before
+
+
+def test_a_ca_file_that_was_written_again_counts(
+    tls_server: MariaDb, authority: Authority, opened: Open, tmp_path: Path
+) -> None:
+    """The next connection reads a CA file that has changed since."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(make_authority("former", tmp_path).path.read_bytes())
+    refusal(tls_server.target(ca=str(path)))
+    path.write_bytes(authority.path.read_bytes())
+    assert opened(tls_server.target(ca=str(path))).tls.verified_name == "127.0.0.1"
+
+
+def test_openssls_variable_counts_for_the_next_connection(
+    tls_server: MariaDb, authority: Authority, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `--ca`, SSL_CERT_FILE replaces the system's authorities as soon as it is set."""
+    refusal(tls_server.target(ca=""))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+    assert opened(tls_server.target(ca="")).tls.verified_name == "127.0.0.1"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    refusal(tls_server.target(ca=""))
+
+
 def test_verify_identity_takes_the_host_or_the_given_name_alone(
     tls_server: MariaDb, authority: Authority, opened: Open
 ) -> None:
@@ -210,9 +262,11 @@ def test_tls_below_1_2_is_not_spoken(authority: Authority) -> None:
     """The verifying context requires TLS 1.2 or later, and always verifies the chain."""
     for mode in (TlsMode.AUTO, TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY):
         context = make_context(mode, str(authority.path))
-        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-        assert context.verify_mode == ssl.CERT_REQUIRED
-        assert context.check_hostname == (mode != TlsMode.VERIFY_CA)
+        assert context.authorities is not None
+        for each in (context, context.authorities()):
+            assert each.minimum_version == ssl.TLSVersion.TLSv1_2
+            assert each.verify_mode == ssl.CERT_REQUIRED
+            assert each.check_hostname == (mode != TlsMode.VERIFY_CA)
 
 
 def test_an_unverified_server_is_never_sent_a_login(tmp_path: Path, tls_server: MariaDb) -> None:

@@ -34,10 +34,10 @@ class Network:
         """
         return self.proxies.proxy(url)
 
-    def context(self) -> ssl.SSLContext:
-        """Return a new context that verifies chain and name.
+    def context(self, library: str) -> ssl.SSLContext:
+        """Return the context that all clients of an HTTP library share; it verifies chain and name.
 
         Raises:
             InvalidRequest: a variable names a trust store that cannot be used.
         """
-        return self.trust.context()
+        return self.trust.context(library)

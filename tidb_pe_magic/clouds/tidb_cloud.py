@@ -77,7 +77,7 @@ class TidbCloud:
             timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
             follow_redirects=False,
             transport=transport,
-            verify=network.context() if verified else False,
+            verify=network.context("httpx") if verified else False,
             proxy=_proxy(proxy, network) if proxy else None,
             trust_env=False,
         )
@@ -178,7 +178,7 @@ class TidbCloud:
 
 
 def _proxy(url: str, network: Network) -> httpx.Proxy:
-    return httpx.Proxy(url, ssl_context=network.context() if url.startswith("https:") else None)
+    return httpx.Proxy(url, ssl_context=network.context("httpx") if url.startswith("https:") else None)
 
 
 def _quote(value: str) -> str:

@@ -15,10 +15,12 @@ from __future__ import annotations
 import ssl
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.files import FileVersion, file_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +46,11 @@ class Trust:
 
     Attributes:
         named: each variable with its value; empty for the machine's own store.
-        versions: modification time of each file, so that a client with the old content is replaced.
+        versions: the version of each file, so that a client with the old content is replaced.
     """
 
     named: tuple[tuple[str, str], ...] = ()
-    versions: tuple[int, ...] = ()
+    versions: tuple[FileVersion | None, ...] = ()
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Trust:
@@ -56,7 +58,7 @@ class Trust:
         both = tuple((name, environ[name]) for name in _OPENSSL if environ.get(name))
         bundles = tuple((name, environ[name]) for name in _BUNDLES if environ.get(name))
         named = both or bundles[:1]
-        return cls(named=named, versions=tuple(_version(path) for _, path in named))
+        return cls(named=named, versions=_versions(named))
 
     def __str__(self) -> str:
         """The location of the store."""
@@ -67,8 +69,15 @@ class Trust:
         path = _system_bundle()
         return f"{_SYSTEM_STORE}, {path}" if path else f"certifi's list, {_certifi()}"
 
-    def context(self) -> ssl.SSLContext:
-        """Return a new context that verifies chain and name; a new one, as HTTP libraries modify it.
+    def context(self, library: str) -> ssl.SSLContext:
+        """Return a context that verifies chain and name.
+
+        Reading the authorities takes 40 ms, so all clients of one library share a context until the store
+        changes. Each library sets it up at each connection, in its own way: urllib3 with LibreSSL compares
+        the names itself and turns the check of the context off, which httpx relies on.
+
+        Args:
+            library: the HTTP library that uses it, such as `httpx`.
 
         Raises:
             InvalidRequest: a variable names an unusable store.
@@ -78,21 +87,29 @@ class Trust:
 
             system: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             return system
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        for name, path in self.named:
-            _load(context, name, path)
-        if not self.named:
-            context.load_verify_locations(_system_bundle() or _certifi())
-        return context
+        stores = self.named or (("", _system_bundle() or _certifi()),)
+        return _context(library, stores, _versions(stores))
+
+
+@lru_cache(maxsize=16)
+def _context(
+    library: str,  # noqa: ARG001 - part of the cache's key, as is the next
+    stores: tuple[tuple[str, str], ...],
+    versions: tuple[FileVersion | None, ...],  # noqa: ARG001
+) -> ssl.SSLContext:
+    """Return a context with the authorities of the stores; each is a variable and its path."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for name, path in stores:
+        _load(context, name, path)
+    return context
 
 
 def _load(context: ssl.SSLContext, name: str, path: str) -> None:
     reason = ""
     try:
         if name == "SSL_CERT_DIR":
-            # As OpenSSL reads it: several directories, some of which may be missing.
-            directories = [each for each in path.split(":" if sys.platform != "win32" else ";") if each]
+            directories = _directories(path)
             if not any(map(_is_directory, directories)):
                 reason = f"{path} is not a directory"
             for directory in filter(_is_directory, directories):
@@ -116,11 +133,14 @@ def _is_directory(path: str) -> bool:
         return False
 
 
-def _version(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except (OSError, ValueError):
-        return 0
+def _directories(path: str) -> list[str]:
+    """Return the directories of SSL_CERT_DIR as OpenSSL reads it: several, some of which may be missing."""
+    return [each for each in path.split(":" if sys.platform != "win32" else ";") if each]
+
+
+def _versions(stores: tuple[tuple[str, str], ...]) -> tuple[FileVersion | None, ...]:
+    paths = (_directories(path) if name == "SSL_CERT_DIR" else (path,) for name, path in stores)
+    return tuple(file_version(path) for each in paths for path in each)
 
 
 def _uses_truststore() -> bool:

@@ -7,17 +7,20 @@ that does not offer TLS, in mode auto, and those requested by mode off.
 from __future__ import annotations
 
 import ssl
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest
+from tidb_pe_magic.files import FileVersion, file_version
 from tidb_pe_magic.model import TlsMode, TlsReport
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Context = TypeVar("Context", bound="NamedContext")
 
@@ -32,16 +35,21 @@ class NamedContext(ssl.SSLContext):
 
     A private endpoint's host is not in the gateway's certificate, so this replaces the driver's choice of the
     name (the host); OpenSSL still does the matching.
+
+    Only the name belongs to this object. The handshakes are those of a shared context, because reading
+    the system's authorities takes 40 ms. Without it, nothing is trusted.
     """
 
     expected_name: str = ""
     version: str = ""
+    authorities: Callable[[], ssl.SSLContext] | None = None
 
     def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
         """Do the handshake with the expected name as the server's name."""
         if self.expected_name:
             options["server_hostname"] = self.expected_name
-        wrapped = super().wrap_socket(sock, *arguments, **options)
+        wrap = super().wrap_socket if self.authorities is None else self.authorities().wrap_socket
+        wrapped = wrap(sock, *arguments, **options)
         self.version = wrapped.version() or ""
         return wrapped
 
@@ -106,8 +114,8 @@ def make_inspecting_context(mode: TlsMode, ca: str) -> LookingContext:
 
 def _with_verification(context: Context, mode: TlsMode, ca: str) -> Context:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_authorities(context, ca)
     context.check_hostname = mode != TlsMode.VERIFY_CA
+    context.authorities = _verifier(ca, names=context.check_hostname)
     return context
 
 
@@ -118,23 +126,56 @@ def make_looking_context(ca: str, name: str, *, verify: bool) -> LookingContext:
     context.expected_name = name
     context.check_hostname = False
     if verify:
-        _load_authorities(context, ca)
+        context.authorities = _verifier(ca, names=False)
     else:
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _load_authorities(context: ssl.SSLContext, ca: str) -> None:
-    if not ca:
+def _verifier(ca: str, *, names: bool) -> Callable[[], ssl.SSLContext]:
+    """Return what returns the shared context of these authorities, which must not be changed.
+
+    A given file is read now, as it can be wrong. The system's store is read for the first handshake: many
+    connections need none.
+    """
+    if ca:
+        try:
+            path = Path(ca).expanduser()
+            given = _verifying(str(path), (file_version(path),), names=names)
+        except ssl.SSLError:
+            raise InvalidRequest("--ca", f"file {ca} contains no certificate in PEM form.") from None
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InvalidRequest("--ca", f"file {ca} cannot be read: {reason}.") from None
+        return lambda: given
+    if sys.platform == "win32":  # a change of its store cannot be noticed
+        system = _verifying.__wrapped__("", (), names=names)
+        return lambda: system
+    return lambda: _verifying("", _system_store(), names=names)
+
+
+def _system_store() -> tuple[str | FileVersion | None, ...]:
+    """Return the places of the system's authorities and their versions."""
+    paths = ssl.get_default_verify_paths()
+    return tuple(part for path in (paths.cafile, paths.capath) if path for part in (path, file_version(path)))
+
+
+@lru_cache(maxsize=16)
+def _verifying(
+    ca: str,
+    store: tuple[str | FileVersion | None, ...],  # noqa: ARG001 - part of the cache's key
+    *,
+    names: bool,
+) -> ssl.SSLContext:
+    """Return a context that verifies the chain, and the name if `names`; an empty `ca` means the system's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = names
+    if ca:
+        context.load_verify_locations(ca)
+    else:
         context.load_default_certs()
-        return
-    try:
-        context.load_verify_locations(Path(ca).expanduser())
-    except ssl.SSLError:
-        raise InvalidRequest("--ca", f"file {ca} contains no certificate in PEM form.") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidRequest("--ca", f"file {ca} cannot be read: {reason}.") from None
+    return context
 
 
 def candidate_names(mode: TlsMode, host: str, tls_name: str, gateway_names: Iterable[str]) -> tuple[str, ...]:

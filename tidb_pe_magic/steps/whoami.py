@@ -52,7 +52,7 @@ def _routes(context: Context, region_id: str) -> tuple[ApiRoute, ...]:
     }
     trust, problem = str(network.trust), ""
     try:
-        network.context()
+        network.context("httpx")
     except errors.InvalidRequest as error:
         problem = error.prose
     routes = []

@@ -46,13 +46,13 @@ class _Adapter(HTTPAdapter):
         super().__init__(pool_connections=_POOLS, pool_maxsize=_POOLS)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, ssl_context=self._network.context(), **options)
+        super().init_poolmanager(*arguments, ssl_context=self._network.context("requests"), **options)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         if proxy not in self.proxy_manager:
-            options["ssl_context"] = self._network.context()
+            options["ssl_context"] = self._network.context("requests")
             if proxy.startswith("https:"):
-                options["proxy_ssl_context"] = self._network.context()
+                options["proxy_ssl_context"] = self._network.context("requests")
         return super().proxy_manager_for(proxy, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
