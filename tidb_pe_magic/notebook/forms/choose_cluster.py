@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest, SandboxRequest
 from tidb_pe_magic.commands.write import command
@@ -14,7 +12,7 @@ from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.display.views import command_name
 from tidb_pe_magic.errors import MissingCredentials, TidbPeError, WaitCancelled
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.fields import FieldSet
 from tidb_pe_magic.notebook.forms.operation import Action, OperationPanel
 from tidb_pe_magic.notebook.forms.pickers import ListPicker
@@ -98,12 +96,13 @@ class ChooseCluster:
             description="Try the sandbox",
             tooltip="Start embedded clouds with real data, without an account; nothing is billed",
             button_style="primary",
+            layout={},
         )
         self.sandbox.add_class("tidb-pe-button").add_class("tidb-pe-sandbox")
         self.sandbox.on_click(without_values()(lambda _: session.worker.click(self._try_sandbox)))
         session.store.observe(self._draw_sandbox, "no_credentials", "clicks")
         field = widgets.VBox([self.filter]).add_class("tidb-pe-field")
-        self._chooser: Any = widgets.VBox([field, self.cluster.box, self.use.box])
+        self._chooser: Any = widgets.VBox([field, self.cluster.box, self.use.box], layout={})
         self.box = widgets.VBox([self._chooser.add_class("tidb-pe-part"), self.list.outcome, self.sandbox])
         self._draw_sandbox(session.state)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ConnectRequest, EndpointsRequest, WaitRequest
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.delete_endpoint import DeleteEndpoint
 from tidb_pe_magic.notebook.forms.fields import FieldSet, field_for
 from tidb_pe_magic.notebook.forms.folds import fold

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest
 from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, Switch
 from tidb_pe_magic.notebook.forms.operation import Action, OperationPanel
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
@@ -83,6 +81,7 @@ class CreateEndpoint:
             before=self._update_label,
             then=self._after_create,
         )
+        self.force.box.layout = {}
         self.rule: Any = widgets.HTML().add_class("tidb-pe-authorize")
         self.vpc.on_change(self._offer_within)
         for field in self._placement:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.commands.requests import DeleteRequest
+from tidb_pe_magic.notebook.forms import widgets
 from tidb_pe_magic.notebook.forms.fields import FieldSet, Switch
 from tidb_pe_magic.notebook.forms.folds import fold
 from tidb_pe_magic.notebook.forms.operation import Action

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.display.html import escape
 from tidb_pe_magic.display.views.topology import connection_kind, state_kind, topology
+from tidb_pe_magic.notebook.forms import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.advice import magic, with_commands
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import ChoiceRequired, InvalidRequest
+from tidb_pe_magic.notebook.forms import widgets
 from tidb_pe_magic.notebook.forms.fragments import field_error, hint
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.forms import widgets
 
 
 def fold(title: str, tooltip: str, content: Any) -> Any:
     """Return the button with the content, which is hidden initially."""
-    content.layout.display = "none"
+    content.layout = {"display": "none"}
     toggle = widgets.ToggleButton(description=f"▸ {title}", tooltip=tooltip)
 
     def turn(change: Any) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.commands.requests import StatusRequest
+from tidb_pe_magic.notebook.forms import widgets
 from tidb_pe_magic.notebook.forms.choose_cluster import ChooseCluster
 from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.views.base import EMULATED
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.drawing import FormDrawing
 from tidb_pe_magic.notebook.forms.state import Clicks
 
@@ -42,7 +40,7 @@ class Header:
         self.drawing = FormDrawing(store)
         self.activity: Any = widgets.HTML().add_class("tidb-pe-activity")
         self.cancel: Any = widgets.Button(
-            description="Cancel", tooltip="Stop here; the cloud's work continues"
+            description="Cancel", tooltip="Stop here; the cloud's work continues", layout={}
         )
         self.cancel.on_click(without_values()(lambda _: session.worker.cancel()))
         self.refresh: Any = widgets.Button(tooltip="Refresh")

@@ -6,8 +6,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.commands.write import command
@@ -17,7 +15,7 @@ from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.render import event_line
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, WaitTimeout
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.text import one_line
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
+import ipywidgets
 from traitlets import CUnicode
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.credentials.secrets import PasswordSource, Secret
 from tidb_pe_magic.errors import MissingCredentials
+from tidb_pe_magic.notebook.forms import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ _EMPTY = "default: TIDB_PASSWORD in the environment"
 _TAKEN = "••••••  entered for the next Connect, never saved in the notebook"
 
 
-class _WriteOnlyPassword(widgets.Password):  # type: ignore[misc]
+class _WriteOnlyPassword(widgets.Sharing, ipywidgets.Password):  # type: ignore[misc]
     """A password field whose value the kernel never sends to a front end."""
 
     value = CUnicode("", help="The typed text").tag(sync=True, echo_update=False)

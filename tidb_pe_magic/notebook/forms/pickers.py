@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.commands.requests import ZoneChoice
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.forms import widgets
 from tidb_pe_magic.notebook.forms.fields import Field
 from tidb_pe_magic.notebook.forms.page_sync import use_one_thread
 

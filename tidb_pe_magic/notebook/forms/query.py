@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import QueryRequest, TablesRequest
 from tidb_pe_magic.commands.write import cell
@@ -15,7 +13,7 @@ from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import TidbPeError
-from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms import fragments, widgets
 from tidb_pe_magic.notebook.forms.fields import Field, FieldSet
 from tidb_pe_magic.notebook.forms.operation import Action
 from tidb_pe_magic.notebook.forms.page_sync import use_one_thread
@@ -69,7 +67,8 @@ class QueryStep:
         )
         lists = [widgets.VBox([each]).add_class("tidb-pe-field") for each in (self.databases, self.tables)]
         self.box: Any = widgets.VBox(
-            [widgets.VBox(lists).add_class("tidb-pe-fields"), self._hint, self.sql.box, self.run.box]
+            [widgets.VBox(lists).add_class("tidb-pe-fields"), self._hint, self.sql.box, self.run.box],
+            layout={},
         )
         self.box.add_class("tidb-pe-part")
         self._store.observe(self._draw, "connection")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import ipywidgets as widgets
-
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.forms import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +57,9 @@ class Section:
         self._store, self._number, self._name, self.step, self._on_open = store, number, name, step, on_open
         self._head: Any = widgets.Button().add_class("tidb-pe-head")
         self._head.on_click(without_values()(lambda _: self._toggle()))
-        self._body: Any = widgets.VBox([step.box]).add_class("tidb-pe-body")
-        self._body.layout.display = "none"
-        self.box: Any = widgets.VBox([self._head, self._body])
+        self._body: Any = widgets.VBox([step.box], layout={"display": "none"})
+        self._body.add_class("tidb-pe-body")
+        self.box: Any = widgets.VBox([self._head, self._body], layout={})
         self.box.add_class("tidb-pe-step").add_class(f"tidb-pe-step-{name}")
         store.observe(self._draw, "cluster", "endpoint", "aliases")
         self._draw(store.state)

@@ -1,0 +1,55 @@
+"""The form's widgets share their layouts and styles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pytest
+
+from tidb_pe_magic.notebook.forms import widgets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.clicker import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+def within(widget: Any) -> Iterator[Any]:
+    """Yield a widget and all that it contains."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from within(child)
+
+
+def test_a_form_has_few_layouts_and_styles(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Widgets have the shared layout and style, except those that the form hides and shows."""
+    every = list(within(open_form(sandbox).form.widget))
+    own = [each for each in every if not isinstance(each.layout, widgets.SharedLayout)]
+    assert len(every) > 100
+    assert len(own) < 20
+    assert len({id(each.layout) for each in own}) == len(own), "hiding one would hide another"
+    assert len({id(each.style) for each in every if hasattr(each, "style")}) < 10
+
+
+def test_a_shared_layout_cannot_be_changed() -> None:
+    """Hiding a widget that has the shared layout is an error, and hides no other widget."""
+    first, second, own = widgets.Button(), widgets.Button(), widgets.Button(layout={})
+    with pytest.raises(AttributeError, match="its own with layout"):
+        first.layout.display = "none"
+    assert second.layout.display is None
+    own.layout.display = "none"
+    assert second.layout.display is None
+
+
+def test_shared_models_that_were_closed_are_replaced() -> None:
+    """After `Widget.close_all`, new widgets get a layout and a style that the page can show."""
+    before = widgets.Button()
+    before.layout.close()
+    before.style.close()
+    after = widgets.Button()
+    assert isinstance(after, ipywidgets.Button)
+    assert after.layout.comm is not None
+    assert after.style.comm is not None
