@@ -88,12 +88,18 @@ def tables(server: MariaDb) -> list[str]:
     return [row[0] for row in server.execute("SHOW TABLES FROM loads")]
 
 
+def counted(server: MariaDb, statement: str = "load") -> int:
+    """Return how many LOAD DATA, or other statements, the server has executed."""
+    return int(server.execute(f"SHOW GLOBAL STATUS LIKE 'Com_{statement}'")[0][1])
+
+
 # Exact values
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 _LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
 _ZONE = dt.timezone(dt.timedelta(hours=8))
-_text = st.text(st.characters(codec="utf-8"), max_size=30)
+# Characters with a meaning in SQL's literals or in the lines of LOAD DATA are frequent.
+_text = st.text(st.sampled_from("\\\t\n\r\0N'\"nt0\ufeff😀") | st.characters(codec="utf-8"), max_size=30)
 # For each kind: the values, pandas' dtype for them, and MySQL's result.
 KINDS: dict[str, tuple[st.SearchStrategy[Any], Any, Callable[[Any], Any]]] = {
     "boolean": (st.booleans(), "boolean", int),
@@ -146,18 +152,65 @@ def frames(draw: st.DrawFn) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
     return pd.DataFrame(columns), expected
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(frames())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(drawn=frames(), lines=st.booleans())
 def test_every_value_arrives_as_it_was(
-    plain_server: MariaDb, engine: Engine, drawn: tuple[pd.DataFrame, dict[str, list[Any]]]
+    plain_server: MariaDb, engine: Engine, *, drawn: tuple[pd.DataFrame, dict[str, list[Any]]], lines: bool
 ) -> None:
-    """The server returns every value of a column; pandas' missing values are NULL."""
+    """The server returns every value of a column; pandas' missing values are NULL.
+
+    With keys or bytes the rows are sent with INSERT, and without them with LOAD DATA.
+    """
     frame, expected = drawn
-    done = loaded(engine, frame, if_exists="replace", keys=("id",))
+    if lines:
+        frame = frame.drop(columns="bytes")
+        del expected["bytes"]
+    before = counted(plain_server)
+    done = loaded(engine, frame, if_exists="replace", keys=() if lines else ("id",))
     assert done.rows == len(frame)
+    assert counted(plain_server) - before == lines
     rows = plain_server.execute("SELECT * FROM loads.t ORDER BY id")
     found = dict(zip(expected, map(list, zip(*rows, strict=True)), strict=True))
     assert found == expected
+
+
+NASTY = (
+    *("", "\\N", "N", "\\", "\\\\N", "x\\", "\t", "\n", "\r\n", "\0", "a\tb\\\nc", "\\t", "\x1a", "\b"),
+    *("'", '"', "\ufeff", "\ufeffx", "NULL", "😀", " ", "é "),
+)
+
+
+def test_texts_that_look_like_syntax_arrive_in_any_place(server: MariaDb, engine: Engine) -> None:
+    """Special characters arrive in the first and the last row, alone in a row, and beside NULL."""
+    for first in ("", "\\N", "\n", "\ufeff"):
+        place = NASTY.index(first)
+        texts = [*NASTY[place:], None, *NASTY[:place]]
+        loaded(engine, pd.DataFrame({"s": texts}), if_exists="replace")
+        found = sorted(server.execute("SELECT HEX(s) FROM loads.t"), key=str)
+        assert found == sorted(((each and each.encode().hex().upper(),) for each in texts), key=str)
+    assert loaded(engine, pd.DataFrame({"s": [""]}), "alone").rows == 1
+    assert server.execute("SELECT * FROM loads.alone") == (("",),)
+
+
+def test_a_server_that_refuses_lines_gets_inserts(server: MariaDb, engine: Engine) -> None:
+    """A server without LOAD DATA LOCAL, and a table that exists already, get the same rows with INSERT."""
+    frame = pd.DataFrame({"id": range(45_000), "s": "text"})
+    rows = ((45_000, 45_000 * 44_999 // 2),)
+    server.execute("SET GLOBAL local_infile = 0")
+    try:
+        before = counted(server, "insert")
+        assert loaded(engine, frame).rows == len(frame)
+        assert counted(server, "insert") > before
+        assert server.execute("SELECT COUNT(*), SUM(id) FROM loads.t") == rows
+    finally:
+        server.execute("SET GLOBAL local_infile = 1")
+    before = counted(server)
+    server.execute("DELETE FROM loads.t")
+    loaded(engine, frame, if_exists="append")
+    loaded(engine, frame, "created", if_exists="append")
+    assert counted(server) == before
+    for table in ("t", "created"):
+        assert server.execute(f"SELECT COUNT(*), SUM(id) FROM loads.{table}") == rows
 
 
 def test_frames_of_every_library_and_files_are_the_same_table(
@@ -537,10 +590,13 @@ def test_a_cut_before_the_commit_costs_nothing(
 ) -> None:
     """Rows that were not committed are sent again over another connection."""
     faults, through = gate
-    cut(faults, "INSERT", point)
-    assert loaded(through(), MANY).rows == len(MANY)
-    assert not faults.pending
-    assert server.execute("SELECT COUNT(*), COUNT(DISTINCT id) FROM loads.t") == ((len(MANY), len(MANY)),)
+    server.execute("CREATE TABLE loads.plain (id BIGINT, s TEXT)")
+    for table, operation in (("plain", "INSERT"), ("t", "LOAD")):
+        cut(faults, operation, point)
+        assert loaded(through(), MANY, table, if_exists="append" if table == "plain" else "fail").rows
+        assert not faults.pending
+        found = server.execute(f"SELECT COUNT(*), COUNT(DISTINCT id) FROM loads.{table}")
+        assert found == ((len(MANY), len(MANY)),)
 
 
 def test_a_lost_commit_is_said_to_be_unknown(

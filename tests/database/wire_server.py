@@ -140,6 +140,11 @@ class Client:
             data += piece
         return bytes(data)
 
+    def receive_file(self, received: bytearray) -> None:
+        """Append the packets of a file, until the empty one or the client's end."""
+        while packet := self.receive():
+            received += packet
+
     def send(self, *payloads: bytes) -> None:
         """Send short packets."""
         data = bytearray()
@@ -158,6 +163,9 @@ class WireServer(Listener):
 
     Attributes:
         commands: the requests: the command's number, and the statement.
+        file_requests: the file that the server asks for, by the beginning of a statement.
+        received: what the clients sent instead of the files, in order.
+        capabilities: the flags of the clients' logins, in order.
         full: while it is set, further clients are refused with error 1040.
         hanging: a statement that ends only by KILL, or with its client.
         hung: is set when it runs.
@@ -188,6 +196,9 @@ class WireServer(Listener):
         self.version = version
         self.float_digits = float_digits
         self.commands: list[tuple[int, str]] = []
+        self.file_requests: dict[str, str] = {}
+        self.received: list[bytearray] = []
+        self.capabilities: list[int] = []
         super().__init__(self._serve_client)
 
     def close(self) -> None:
@@ -215,7 +226,7 @@ class WireServer(Listener):
         )
         greeting += struct.pack("<HBHHB", _CAPABILITIES & 0xFFFF, _UTF8, _AUTOCOMMIT, _CAPABILITIES >> 16, 21)
         client.send(greeting + bytes(10) + b"y" * 12 + b"\0" + b"mysql_native_password\0")
-        client.receive()
+        self.capabilities.append(int.from_bytes(client.receive()[:4], "little"))
         client.send(_OK)
         while (payload := client.receive())[0] != COMMAND.COM_QUIT:
             client_command, body = payload[0], payload[1:]
@@ -225,7 +236,13 @@ class WireServer(Listener):
         sql = body.decode()
         self.commands.append((COMMAND.COM_QUERY, sql))
         result = self.results.get(sql)
-        if result is not None:
+        asked = next((name for start, name in self.file_requests.items() if sql.startswith(start)), None)
+        if asked is not None:
+            client.send(b"\xfb" + asked.encode())
+            self.received.append(bytearray())
+            client.receive_file(self.received[-1])
+            client.send(b"\0" + bytes([self.received[-1].count(b"\n")]) + _OK[2:])
+        elif result is not None:
             rows = [text_row(result.columns, row, float_digits=self.float_digits) for row in result.rows]
             self._rows(client, result.columns, rows)
         elif sql == self.hanging:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pymysql.err
+from pymysql.constants import CLIENT
 
 from tidb_pe_magic.credentials.redaction import bug_error
 from tidb_pe_magic.database import greeting, tls
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
 
 
+#: Whether the sessions opened in this context allow LOAD DATA LOCAL. The driver still refuses a server that
+#: asks for a file, except for `load`, which sends its own lines instead of one.
+allows_lines: ContextVar[bool] = ContextVar("tidb_pe_allows_lines", default=False)
 #: Seconds for an interrupted cell to notify the server.
 _KILL_SECONDS = 3.0
 
@@ -205,6 +210,9 @@ class Connector:
                 cursor.execute(f"KILL {number:d}")
 
     def _session(self, context: tls.NamedContext | None) -> Session:
+        arguments = dict(self._arguments)
+        if allows_lines.get():
+            arguments["client_flag"] = arguments.get("client_flag", 0) | CLIENT.LOCAL_FILES
         return Session(
             secret=self._target.password,
             context=context,
@@ -213,5 +221,5 @@ class Connector:
             login_timeout=self._login_timeout,
             reopen=self._open,
             kill=self._kill,
-            **self._arguments,
+            **arguments,
         )

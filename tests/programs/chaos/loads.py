@@ -29,7 +29,8 @@ _TABLE, _ROWS, _TOGETHER = "loads", 1200, 50
 _STRUCK = (
     "INSERT",
     "COMMIT",
-    "INSERT",
+    "LOAD",
+    "LOAD",
     "COMMIT",
     "CREATE",
     "RENAME",

@@ -1,4 +1,4 @@
-"""A column in the form in which it is sent, and the error for a value that would be changed."""
+"""A column in the form in which it is sent, its notation, and the error for a value that would be changed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,59 @@ if TYPE_CHECKING:
 
 
 class LiteralForm(Enum):
-    """How the values of a column are written in SQL."""
+    """How the values of a column are written."""
 
     DIGITS = auto()
     PLAIN = auto()  # in quotes, with nothing to escape
     TEXT = auto()
-    HEXADECIMAL = auto()
+    HEXADECIMAL = auto()  # only in SQL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notation:
+    """How the values of rows are written, one after the other.
+
+    Attributes:
+        null: stands for a missing value.
+        quote: before and after a text or a time.
+        between_values: separates the values of a row.
+        between_rows: separates rows.
+        escapes: what replaces characters of a text; the escape character comes first.
+    """
+
+    null: bytes
+    quote: bytes
+    between_values: bytes
+    between_rows: bytes
+    escapes: tuple[tuple[bytes, bytes], ...]
+
+
+SQL = Notation(
+    null=b"NULL",
+    quote=b"'",
+    between_values=b",",
+    between_rows=b"),(",
+    escapes=((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\0", b"\\0")),
+)
+LINES = Notation(
+    null=b"\\N",
+    quote=b"",
+    between_values=b"\t",
+    between_rows=b"\n",
+    escapes=(
+        (b"\\", b"\\\\"),
+        (b"\t", b"\\t"),
+        (b"\n", b"\\n"),
+        (b"\r", b"\\r"),
+        (b"\0", b"\\0"),
+    ),
+)
+"""Of LOAD DATA. MySQL and TiDB (`unescape` in pkg/lightning/mydump/parser.go) know these escapes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiteralColumn:
-    """A column in the form in which it is sent: numbers, text, bytes or times, and their SQL notation."""
+    """A column in the form in which it is sent: numbers, text, bytes or times, and how they are written."""
 
     name: str
     values: pa.ChunkedArray

@@ -11,6 +11,7 @@ from tidb_pe_magic.database.loading import side_tables
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
 from tidb_pe_magic.database.loading.conversion import convert
 from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
+from tidb_pe_magic.database.loading.lines import lines_writer
 from tidb_pe_magic.database.loading.sender import Ledger, Sender
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import (
@@ -38,6 +39,7 @@ from tidb_pe_magic.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tidb_pe_magic.database.loading.lines import LinesWriter
     from tidb_pe_magic.database.loading.sources import FrameSource
     from tidb_pe_magic.database.loading.tables import TableName, TargetTable
 
@@ -46,10 +48,11 @@ _TABLE = "--table"
 
 @dataclass(frozen=True)
 class _ServerState:
-    """Facts from the server: the table, the maximum length of a statement, and what earlier loads left."""
+    """Facts from the server: the table, the longest statement, its version, and what earlier loads left."""
 
     table: TargetTable | None
     packet: int
+    version: str
     left: Leftovers = Leftovers()  # noqa: RUF009 - it is frozen
     view: bool = False
     referencing: str = ""
@@ -93,11 +96,12 @@ def _read_state(task: LoadTask) -> _ServerState:
         with flight.own_session() as session, driver_errors():
             table = describe(session, task.name)
             packet = int(_value(session, "SELECT @@max_allowed_packet"))
+            version = str(_value(session, "SELECT VERSION()"))
             left = leftover_tables(session, task.name)
             if table is None:
-                return _ServerState(None, packet, left)
+                return _ServerState(None, packet, version, left)
             view = is_view(session, task.name)
-            return _ServerState(table, packet, left, view, referencing_table(session, task.name))
+            return _ServerState(table, packet, version, left, view, referencing_table(session, task.name))
 
     (found,) = run_interruptibly([look], flight, cancel=task.cancel)
     return found
@@ -240,10 +244,14 @@ def _append(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOut
 
 
 def _send(
-    task: LoadTask, writer: InsertWriter, pieces: Sequence[Any], zone: str
+    task: LoadTask,
+    writer: InsertWriter,
+    pieces: Sequence[Any],
+    zone: str,
+    lines: LinesWriter | None = None,
 ) -> tuple[Ledger, TidbPeError | None]:
     flight = InFlight(task.engine, statement="INSERT")
-    sender = Sender(flight, writer, zone=zone)
+    sender = Sender(flight, writer, zone=zone, lines=lines)
     failure = sender.send(pieces, cancel=task.cancel, on_progress=lambda: task.on_progress(sender.ledger))
     return sender.ledger, failure
 
@@ -275,7 +283,7 @@ def _make(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOutco
         # It may have been created anyway.
         raise side_tables.load_failure(task, side.name, unanswered) from None
     try:
-        ledger, failure = _send(task, writer, pieces, zone)
+        ledger, failure = _send(task, writer, pieces, zone, lines_writer(writer, around.version))
     except BaseException:
         side_tables.drop(task, side.name)
         raise

@@ -1,4 +1,11 @@
-"""Sends the pieces of a frame, each a transaction, over several connections, and tracks commits."""
+"""Sends the pieces of a frame, each a transaction, over several connections, and tracks commits.
+
+The rows of a new table are sent with LOAD DATA LOCAL INFILE, which a server stores faster than INSERTs. It is
+part of the transaction like an INSERT. After the first statement that the server refuses, or that does not
+store all rows of its piece without a warning, the rest are sent with INSERT, which reports an error for a
+value that does not fit. TiDB Cloud allows LOAD DATA LOCAL INFILE on Starter and Essential (documentation,
+"Limited SQL Features on TiDB Cloud").
+"""
 
 from __future__ import annotations
 
@@ -7,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pymysql.err
-from pymysql.constants import ER
+from pymysql.constants import ER, SERVER_STATUS
 
 from tidb_pe_magic.database.greeting import LOST
+from tidb_pe_magic.database.loading.lines import send_lines
 from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.database.queries.inflight import run_interruptibly
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed, TidbPeError
@@ -17,7 +25,8 @@ from tidb_pe_magic.errors import ConnectionFailed, QueryFailed, TidbPeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tidb_pe_magic.database.loading.statements import InsertStatement, InsertWriter, Piece
+    from tidb_pe_magic.database.loading.lines import LinesWriter
+    from tidb_pe_magic.database.loading.statements import InsertWriter, Piece
     from tidb_pe_magic.database.queries.inflight import InFlight
 
 CONNECTIONS = 4
@@ -101,16 +110,20 @@ class Ledger:
 class Sender:
     """Sends the pieces of a frame."""
 
-    def __init__(self, flight: InFlight, writer: InsertWriter, *, zone: str = "") -> None:
+    def __init__(
+        self, flight: InFlight, writer: InsertWriter, *, zone: str = "", lines: LinesWriter | None = None
+    ) -> None:
         """Create the sender without sending anything.
 
         Args:
             flight: of the engine; its sessions can be stopped.
             writer: of the frame.
             zone: the sessions' time zone; empty for the server's own.
+            lines: writes the rows for LOAD DATA; None if only INSERT stores them safely.
         """
         self._flight = flight
         self._writer = writer
+        self._lines = lines
         self._settings = (*_SETTINGS, *((f"SET time_zone = '{zone}'",) if zone else ()))
         self._pieces: list[Piece] = []
         self._lock = threading.Lock()
@@ -147,7 +160,7 @@ class Sender:
         tries = 0
         while piece is not None:
             try:
-                with self._flight.own_session() as session:
+                with self._flight.own_session(lines=self._lines is not None) as session:
                     self._prepare(session)
                     while piece is not None:
                         self._send(session, piece)
@@ -176,21 +189,44 @@ class Sender:
                 session.query(setting)
 
     def _send(self, session: Any, piece: Piece) -> None:
-        statements = self._writer.statements(piece)
         try:
-            for statement in statements:
-                self._insert(session, statement)
+            size = self._send_lines(session, piece) or self._insert(session, piece)
         except pymysql.err.MySQLError as error:
             # No COMMIT was sent, so the server rolls the statement back.
             self._raise_failure(session, error)
         with self._flight.uninterruptible(session):
-            self._commit(session, piece, sum(len(statement.sql) for statement in statements))
+            self._commit(session, piece, size)
 
-    def _insert(self, session: Any, statement: InsertStatement) -> None:
-        changed = session.query(statement.sql)
-        if not self._writer.keys and changed != statement.rows:
-            session.query("ROLLBACK")
-            raise QueryFailed(0, f"the server stored {changed:,} of {statement.rows:,} rows.")
+    def _send_lines(self, session: Any, piece: Piece) -> int:
+        """Send a piece with LOAD DATA, and return its size; 0 if nothing is stored and INSERT is next."""
+        writer = self._lines
+        statement = None if writer is None else writer.statement(piece)
+        if writer is None or statement is None:
+            return 0
+        try:
+            stored, warnings = send_lines(session, statement, writer.packet)
+        except pymysql.err.MySQLError as error:
+            self._lines = None
+            if not session.open or error.args[0] in _LOST | _AGAIN | {ER.QUERY_INTERRUPTED}:
+                raise
+        else:
+            if (stored, warnings) == (piece.rows, 0):
+                return len(statement.sql) + len(statement.lines)
+            self._lines = None
+            if not session.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+                raise _incomplete(stored, piece.rows)
+        session.query("ROLLBACK")
+        return 0
+
+    def _insert(self, session: Any, piece: Piece) -> int:
+        """Send a piece with INSERT, and return its size."""
+        statements = self._writer.statements(piece)
+        for statement in statements:
+            changed = session.query(statement.sql)
+            if not self._writer.keys and changed != statement.rows:
+                session.query("ROLLBACK")
+                raise _incomplete(changed, statement.rows)
+        return sum(len(statement.sql) for statement in statements)
 
     def _raise_failure(self, session: Any, error: pymysql.err.MySQLError) -> None:
         again = not session.open or error.args[0] in _LOST | _AGAIN
@@ -215,6 +251,10 @@ class Sender:
             return
         session.discard()
         raise _Retry(failure) if again else failure
+
+
+def _incomplete(stored: int, rows: int) -> QueryFailed:
+    return QueryFailed(0, f"the server stored {stored:,} of {rows:,} rows.")
 
 
 class _Retry(Exception):  # noqa: N818 - no failure yet

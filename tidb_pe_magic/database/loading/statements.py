@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidb_pe_magic.database.loading.columns import refuse
-from tidb_pe_magic.database.loading.literals import LiteralForm
+from tidb_pe_magic.database.loading.literals import SQL, LiteralForm
 from tidb_pe_magic.database.schema.identifiers import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidb_pe_magic.database.loading.literals import LiteralColumn
+    from tidb_pe_magic.database.loading.literals import LiteralColumn, Notation
     from tidb_pe_magic.database.loading.tables import TableName
 
 # A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long enough
@@ -26,7 +26,6 @@ MOST_ROWS = 10_000
 _SPARE_BYTES = 4096  # of a packet, for its header and the text around the rows
 _NUMBER_BYTES = 12  # average size of a literal
 _HEXADECIMAL = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), dtype=np.uint16)
-_NULL = b"NULL"
 _NOTHING = pa.scalar(b"", pa.large_binary())
 
 
@@ -70,8 +69,7 @@ class InsertWriter:
 
     def __post_init__(self) -> None:
         """Write the text before and after the rows."""
-        names = ", ".join(quote(column.name) for column in self.columns)
-        head = f"INSERT INTO {self.table.sql} ({names}) VALUES "  # noqa: S608 - quoted
+        head = f"INSERT INTO {self.table.sql} ({names(self.columns)}) VALUES "  # noqa: S608 - quoted
         object.__setattr__(self, "_head", head.encode())
         object.__setattr__(self, "_tail", self._on_duplicate().encode())
 
@@ -80,8 +78,8 @@ class InsertWriter:
             return ""
         others = [each.name for each in self.columns if each.name.casefold() not in self.keys]
         # All columns are keys: nothing to update.
-        named = others or [self.columns[0].name]
-        updates = ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in named)
+        updated = others or [self.columns[0].name]
+        updates = ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in updated)
         return f" ON DUPLICATE KEY UPDATE {updates}"
 
     def pieces(self) -> list[Piece]:
@@ -98,16 +96,13 @@ class InsertWriter:
 
     def statements(self, piece: Piece) -> list[InsertStatement]:
         """Return the statements of a piece: one, unless its rows are very long."""
-        parts = [literals(column, piece) for column in self.columns]
-        rows = pc.binary_join_element_wise(
-            *parts, pa.scalar(b",", pa.large_binary()), null_handling="replace", null_replacement=_NULL
-        )
+        rows = joined_values(self.columns, piece, SQL)
         ends = np.cumsum(pc.binary_length(rows).to_numpy() + 3)
         most = min(_STATEMENT_BYTES * 2, self.packet - _SPARE_BYTES)
         made, start, before = [], 0, 0
         while start < len(rows):
             stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
-            body = _join(rows.slice(start, stop - start))
+            body = joined_rows(rows.slice(start, stop - start), SQL)
             made.append(InsertStatement(b"".join((self._head, b"(", body, b")", self._tail)), stop - start))
             start, before = stop, int(ends[stop - 1])
         return made
@@ -123,7 +118,7 @@ class InsertWriter:
                 sizes += 2 * lengths
         for row in np.flatnonzero(sizes > most):
             (piece,) = (Piece(int(row), 1),)
-            values = (literals(column, piece)[0].as_py() or _NULL for column in self.columns)
+            values = (_literals(column, piece, SQL)[0].as_py() or SQL.null for column in self.columns)
             lengths = list(map(len, values))
             size = sum(lengths) + len(lengths)
             if size > most:
@@ -145,17 +140,32 @@ def _size(column: LiteralColumn) -> int:
     return each * len(column.values)
 
 
-def _join(rows: Any) -> memoryview:
-    """Return all rows in parentheses, separated by commas."""
+def names(columns: Sequence[LiteralColumn]) -> str:
+    """Return the names of the columns for SQL."""
+    return ", ".join(quote(column.name) for column in columns)
+
+
+def joined_values(columns: Sequence[LiteralColumn], piece: Piece, notation: Notation) -> Any:
+    """Return the text of each row of a piece."""
+    return pc.binary_join_element_wise(
+        *(_literals(column, piece, notation) for column in columns),
+        pa.scalar(notation.between_values, pa.large_binary()),
+        null_handling="replace",
+        null_replacement=notation.null,
+    )
+
+
+def joined_rows(rows: Any, notation: Notation) -> memoryview:
+    """Return the text of all rows."""
     offsets = pa.array([0, len(rows)], pa.int64())
     joined = pc.binary_join(
-        pa.LargeListArray.from_arrays(offsets, rows), pa.scalar(b"),(", pa.large_binary())
+        pa.LargeListArray.from_arrays(offsets, rows), pa.scalar(notation.between_rows, pa.large_binary())
     )
     return memoryview(joined[0].as_buffer())
 
 
-def literals(column: LiteralColumn, piece: Piece) -> Any:
-    """Return the literals of a piece of a column; NULL for a missing value."""
+def _literals(column: LiteralColumn, piece: Piece, notation: Notation) -> Any:
+    """Return the values of a piece of a column as text; NULL for a missing value."""
     values = column.values.slice(piece.start, piece.rows).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
@@ -163,26 +173,24 @@ def literals(column: LiteralColumn, piece: Piece) -> Any:
         case LiteralForm.DIGITS:
             return values.cast(pa.large_string()).cast(pa.large_binary())
         case LiteralForm.PLAIN:
-            return _in_quotes(values.cast(pa.large_string()).cast(pa.large_binary()))
+            return _in_quotes(values.cast(pa.large_string()).cast(pa.large_binary()), notation.quote)
         case LiteralForm.TEXT:
-            return _in_quotes(_escape(values.cast(pa.large_binary())))
+            return _in_quotes(_escape(values.cast(pa.large_binary()), notation), notation.quote)
         case LiteralForm.HEXADECIMAL:
             return _hexadecimal(values.cast(pa.large_binary()))
 
 
-def _in_quotes(texts: Any, before: bytes = b"'") -> Any:
+def _in_quotes(texts: Any, quote: bytes, before: bytes = b"") -> Any:
+    if not quote:
+        return texts
     return pc.binary_join_element_wise(
-        pa.scalar(before, pa.large_binary()), texts, pa.scalar(b"'", pa.large_binary()), _NOTHING
+        pa.scalar(before + quote, pa.large_binary()), texts, pa.scalar(quote, pa.large_binary()), _NOTHING
     )
 
 
-# In this order: the escape character is escaped first.
-_ESCAPES = ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\0", b"\\0"))
-
-
-def _escape(texts: Any) -> Any:
+def _escape(texts: Any, notation: Notation) -> Any:
     present = bytes(content(texts))
-    for character, escape in _ESCAPES:
+    for character, escape in notation.escapes:
         if character in present:
             texts = pc.replace_substring(texts, pattern=character, replacement=escape)
     return texts
@@ -196,7 +204,7 @@ def _hexadecimal(values: Any) -> Any:
         len(values),
         [_mask(values), pa.py_buffer((offsets - offsets[0]) * 2), pa.py_buffer(digits)],
     )
-    return _in_quotes(doubled, before=b"x'")
+    return _in_quotes(doubled, SQL.quote, before=b"x")
 
 
 def _mask(values: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pymysql.err
 from pymysql.constants import ER
 
+from tidb_pe_magic.database.connector import allows_lines
 from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.database.queries.stop import Stop
@@ -69,17 +70,18 @@ class InFlight:
             yield session
 
     @contextmanager
-    def own_session(self, *, watched: bool = True) -> Iterator[Any]:
+    def own_session(self, *, watched: bool = True, lines: bool = False) -> Iterator[Any]:
         """Yield a session that is always closed at the end.
 
         Args:
             watched: the stop button ends its statements.
+            lines: it allows LOAD DATA LOCAL.
 
         Raises:
             ConnectionFailed: it cannot be opened.
         """
         with driver_errors():
-            connection = dial(self._engine)
+            connection = dial(self._engine, lines=lines)
         with self._borrow(connection, keep=False, watched=watched) as session:
             if self._database and self._database != session.database:
                 with driver_errors():
@@ -234,9 +236,13 @@ def _message(error: pymysql.err.MySQLError) -> str:
     return " ".join(str(each) for each in error.args).rstrip(".") + "."
 
 
-def dial(engine: Engine) -> PoolProxiedConnection:
+def dial(engine: Engine, *, lines: bool = False) -> PoolProxiedConnection:
     """Open a connection outside the engine's pool, which may be exhausted; `invalidate` closes it."""
-    return engine.pool.recreate().connect()
+    before = allows_lines.set(lines)
+    try:
+        return engine.pool.recreate().connect()
+    finally:
+        allows_lines.reset(before)
 
 
 def shut_down(session: Any) -> None:
