@@ -16,6 +16,7 @@ from alibabacloud_tea_openapi import utils_models
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.utils import Utils
 from darabonba.runtime import RuntimeOptions
+from support.certificates import few_authorities
 from support.ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba.app import create_app
@@ -98,6 +99,13 @@ class StartCloud(Protocol):
         self, mode: Mode = "immediate", *, seconds: float = 6.0, clock: Callable[[], float] = time.time
     ) -> Cloud:
         """Start the cloud; `clock` is the wall clock of its API."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the clients of these tests a small store: they need none of the system's authorities."""
+    with few_authorities(tmp_path_factory.mktemp("authorities")):
+        yield
 
 
 @pytest.fixture
