@@ -93,6 +93,6 @@ def page(context: BrowserContext) -> Page:
 
 @pytest.fixture
 def other_page(context: BrowserContext) -> Iterator[Page]:
-    """Provide an empty page, for another front end or a connection of its own."""
+    """Provide an empty page, for another front end."""
     with context.new_page() as page:
         yield page

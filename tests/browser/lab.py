@@ -177,11 +177,20 @@ class Lab:
         nbformat.write(notebook, self.notebooks / name)  # type: ignore[no-untyped-call]
         return name
 
+    def share_kernel(self, name: str) -> str:
+        """Let a notebook use the first running kernel, if there is one, and return its name.
+
+        A kernel of its own would import everything again.
+        """
+        with self._api() as api:
+            for kernel in api.get("kernels").raise_for_status().json()[:1]:
+                session = {"path": name, "name": name, "type": "notebook", "kernel": {"id": kernel["id"]}}
+                api.post("sessions", json=session).raise_for_status()
+        return name
+
     def end_kernels(self) -> None:
         """Shut down the kernel of every notebook."""
-        with httpx.Client(
-            base_url=f"{self._url}/api/", params={"token": self._token}, timeout=_SECONDS, trust_env=False
-        ) as api:
+        with self._api() as api:
             for kernel in api.get("kernels").raise_for_status().json():
                 api.delete(f"kernels/{kernel['id']}").raise_for_status()
 
@@ -219,6 +228,11 @@ class Lab:
         page.goto(f"{self._url}/voila/render/{name}?token={self._token}")
         page.locator("#rendered_cells").wait_for()
         return ShownNotebook(page, self.notebooks / name, "#rendered_cells [cell-index]")
+
+    def _api(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"{self._url}/api/", params={"token": self._token}, timeout=_SECONDS, trust_env=False
+        )
 
     def _opened(self, page: Page, name: str) -> OpenNotebook:
         page.wait_for_function(_SHOWN, arg=name)

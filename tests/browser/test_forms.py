@@ -178,6 +178,8 @@ def test_nothing_secret_is_saved(tutorial: Tutorial, lab: Lab, sandbox: Sandbox)
     saved = notebook.read()
     models = [each["model_name"] for each in saved.metadata.widgets[WIDGETS]["state"].values()]
     assert "PasswordModel" in models
+    from nbconvert import HTMLExporter  # noqa: PLC0415 - slow to import
+
     html, _ = HTMLExporter().from_notebook_node(saved)  # type: ignore[no-untyped-call]
     assert "%tidb_pe connect" in html
     written = {path.name: path.read_bytes() for path in lab.files()}

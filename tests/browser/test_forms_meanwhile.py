@@ -167,38 +167,6 @@ def test_a_restart_of_the_kernel_finds_the_endpoint(opened: OpenNotebook, manual
     assert len(manual.world.endpoints) == 1
 
 
-def test_a_page_that_hears_late(lab: Lab, other_page: Page, directory: Path) -> None:
-    """A change that the page holds back arrives before the click that follows it.
-
-    This also holds for a form that a still-running cell has displayed.
-    """
-    gate = directory / "late"
-    os.mkfifo(gate)
-    with Sandbox(flights=20) as sandbox, opening(gate):
-        line = Line(other_page)
-        cells = {
-            "load": load(directory / "late.json", sandbox),
-            "form": "%tidb_pe form",
-            "blocked": read(gate),
-        }
-        notebook = lab.load(other_page, lab.write("late.ipynb", **cells))
-        notebook.begin_all()
-        form = FormPage(notebook.output("form"))
-        form.choose()
-        form.place()
-        # Until the form asks the page whether more changes follow.
-        line.hold(rb'"state": ?{"value": ?"\d+"}')
-        form.field("Endpoint name").fill("first-name")
-        form.field("Endpoint name").blur()
-        form.field("Endpoint name").fill("second-name")
-        assert line.holds
-        form.press("Create (2 zones)")
-        expect(form.outcome("wait")).to_contain_text("Endpoint ready")
-        assert not line.holds
-        assert [endpoint.name for endpoint in sandbox.world.endpoints.values()] == ["second-name"]
-        expect(notebook.cell("blocked")).to_contain_text("[*]")
-
-
 @pytest.fixture(scope="module")
 def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
     """Provide a notebook with a cell for each preflight stop: a form over separate clouds."""
@@ -208,7 +176,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
         "    return form(Runbook(environ=environ, metadata_timeout=10), cluster='demo')"
     )
     cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-restoring")}
-    notebook = lab.open(page, lab.write("stops.ipynb", show=show, **cells))
+    notebook = lab.open(page, lab.share_kernel(lab.write("stops.ipynb", show=show, **cells)))
     assert notebook.run("show")
     return notebook
 
@@ -252,3 +220,36 @@ def test_a_paused_cluster(lend: Callable[..., Sandbox], stops: OpenNotebook, dir
     expect(form.outcome("clusters")).to_contain_text("cluster demo is RESTORING")
     expect(form.outcome("cluster")).to_contain_text("demo is RESTORING")
     expect(form.field("Cluster").locator("option", has_text="demo")).to_have_count(0)
+
+
+def test_a_page_that_hears_late(lab: Lab, page: Page, directory: Path) -> None:
+    """A change that the page holds back arrives before the click that follows it.
+
+    This also holds for a form that a still-running cell has displayed.
+    """
+    gate = directory / "late"
+    os.mkfifo(gate)
+    with Sandbox(flights=20) as sandbox, opening(gate):
+        # The page is loaded again with it, and its last notebook is this one.
+        line = Line(page)
+        cells = {
+            "load": load(directory / "late.json", sandbox),
+            "form": "%tidb_pe form",
+            "blocked": read(gate),
+        }
+        notebook = lab.load(page, lab.write("late.ipynb", **cells))
+        notebook.begin_all()
+        form = FormPage(notebook.output("form"))
+        form.choose()
+        form.place()
+        # Until the form asks the page whether more changes follow.
+        line.hold(rb'"state": ?{"value": ?"\d+"}')
+        form.field("Endpoint name").fill("first-name")
+        form.field("Endpoint name").blur()
+        form.field("Endpoint name").fill("second-name")
+        assert line.holds
+        form.press("Create (2 zones)")
+        expect(form.outcome("wait")).to_contain_text("Endpoint ready")
+        assert not line.holds
+        assert [endpoint.name for endpoint in sandbox.world.endpoints.values()] == ["second-name"]
+        expect(notebook.cell("blocked")).to_contain_text("[*]")

@@ -59,7 +59,8 @@ def connected(lab: Lab, page: Page, sandbox: Sandbox) -> OpenNotebook:  # noqa: 
     run = "%load_ext tidb_pe_magic\n%tidb_pe run demo --database nycflights13;"
     magics = "get_ipython().magics_manager.registry['TidbPeMagics']"
     settled = f"assert {magics}.runbook.known.connection().schema.settle(60)"
-    notebook = lab.open(page, lab.write("tab.ipynb", run=run, settled=settled, sql=""))
+    name = lab.write("tab.ipynb", run=run, settled=settled, sql="")
+    notebook = lab.open(page, lab.share_kernel(name))
     assert notebook.run("run")
     assert notebook.run("settled")
     return notebook
@@ -154,7 +155,7 @@ def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
         refused="%tidb_pe cluster aws-sales",
         after="print('still running')",
     )
-    notebook = lab.open(page, name)
+    notebook = lab.open(page, lab.share_kernel(name))
     assert not notebook.run_all()
     output = notebook.output("refused")
     expect(output.locator(".jp-OutputArea-output")).to_have_count(1)
@@ -192,7 +193,7 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
         # Signs that the page ran the names as code.
         control="from IPython.display import HTML\nHTML('''" + HOSTILE.format("control") + "''')",
     )
-    notebook = lab.open(page, name)
+    notebook = lab.open(page, lab.share_kernel(name))
     assert notebook.run_all()
     page.wait_for_function("() => window.ran !== undefined")
     expect(notebook.output("control").locator("b")).to_have_text("control")
@@ -216,6 +217,6 @@ def test_an_untrusted_picture_keeps_its_words(lab: Lab, page: Page) -> None:
     html = render.html(model.RunbookStatus(steps=(), next_command=None, cluster=CLUSTER, endpoint=ENDPOINT))
     notebook.cells[0].outputs = [new_output("display_data", {"text/html": html})]  # type: ignore[no-untyped-call]
     nbformat.write(notebook, written)  # type: ignore[no-untyped-call]
-    output = lab.open(page, name).output("status").locator(".jp-RenderedHTML")
+    output = lab.open(page, lab.share_kernel(name)).output("status").locator(".jp-RenderedHTML")
     expect(output).to_contain_text("Notebook no SQL yet → Endpoint Active · ep-t4nabc123 · ap-southeast-1a")
     expect(output.locator("svg, path, text")).to_have_count(0)
