@@ -49,15 +49,18 @@ def pytest_collection_finish() -> None:
 
     The tests and the modules behind them are a million objects, and each shell that ends collects garbage.
     """
-    gc.collect()
     gc.freeze()
     # Many tests build sandboxes and parse SQL, and make many objects that no cycle holds.
     gc.set_threshold(_NEW_OBJECTS)
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Give them back: some extension modules complain of what is never collected."""
+    """Give them back: some extension modules complain of what is never collected.
+
+    Not before pytest's own collection, which looks for errors in what the tests have left.
+    """
     gc.unfreeze()
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from browser.form_page import DATABASE, QUERY, FormPage, load
@@ -206,7 +205,8 @@ def test_a_click_reaches_the_kernel_and_its_answer_the_page(
     if front_end == "voila":
         notebook = lab.render(other_page, name)
     else:
-        notebook = lab.open(page, name) if front_end == "lab" else lab.open_notebook7(other_page, name)
+        in_lab = front_end == "lab"
+        notebook = lab.open(page, lab.share_kernel(name)) if in_lab else lab.open_notebook7(other_page, name)
         assert notebook.run_all()
     assert notebook.page.evaluate(NAMES[front_end])
     expect(notebook.output("before")).to_have_text("so far")

@@ -8,8 +8,6 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import dask
-import dask.dataframe as dd
 import pytest
 from flows.places import GROUP, VPC
 
@@ -18,6 +16,7 @@ from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     import pandas as pd
 
@@ -25,6 +24,14 @@ if TYPE_CHECKING:
 
 SQL = "SELECT flight, tailnum, time_hour FROM flights WHERE origin = :origin"
 RANGES: dict[str, Any] = {"partition_on": "flight", "partitions": 5, "engine": "dask"}
+
+
+@pytest.fixture(scope="module")
+def dask() -> ModuleType:
+    """Provide Dask. Each process that collects the tests would take a second to import it."""
+    import dask.dataframe  # noqa: PLC0415
+
+    return dask
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
         yield runbook
 
 
-def test_partitions_are_read_by_workers(connected: Runbook) -> None:
+def test_partitions_are_read_by_workers(connected: Runbook, dask: ModuleType) -> None:
     """Workers in other processes together read the rows and columns that one connection reads."""
     # One process for all types: each new one imports Dask and pandas.
     with (
@@ -60,9 +67,9 @@ def test_partitions_are_read_by_workers(connected: Runbook) -> None:
         for dtypes in ("pandas", "arrow", "numpy_nullable"):
             plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
             lazy = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes, **RANGES)
-            assert isinstance(lazy, dd.DataFrame)
+            assert isinstance(lazy, dask.dataframe.DataFrame)
             assert lazy.npartitions == 5
-            found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
+            found: pd.DataFrame = lazy.compute()
             assert lazy.dtypes.equals(found.dtypes)
             check_same_rows(found, plain, dtypes)
 
@@ -81,7 +88,7 @@ def check_same_rows(found: pd.DataFrame, plain: pd.DataFrame, dtypes: str) -> No
     )
 
 
-def test_workers_read_one_moment(connected: Runbook) -> None:
+def test_workers_read_one_moment(connected: Runbook, dask: ModuleType) -> None:
     """Rows written after the frame was created are not in it, whenever it is computed."""
     before = len(connected.query("SELECT flight FROM flights"))
     lazy = connected.query("SELECT flight FROM flights", **RANGES)
@@ -101,7 +108,9 @@ def test_the_graph_holds_no_password(connected: Runbook, password: str) -> None:
         assert password not in written
 
 
-def test_a_worker_without_the_password_says_so(connected: Runbook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_the_password_says_so(
+    connected: Runbook, dask: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker without the password in its own environment fails with that reason."""
     lazy = connected.query(SQL, {"origin": "JFK"}, **RANGES)
     monkeypatch.delenv("WORKERS_PASSWORD")

@@ -11,7 +11,6 @@ import nbformat
 import pytest
 from flows.places import GROUP, VPC
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from support.needles import find_secrets
 from traitlets.config import Config
 
@@ -192,6 +191,8 @@ def test_no_secret_appears_anywhere(environment: dict[str, str], tmp_path: Path)
     notebook = executed(environment, tmp_path)
     try:
         saved = nbformat.writes(notebook).encode()  # type: ignore[no-untyped-call]
+        from nbconvert import HTMLExporter  # noqa: PLC0415 - slow to import
+
         html, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
         places = {"notebook": saved, "HTML export": html.encode(), **_child(tmp_path)}
         files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import nbformat
 from flows.places import GROUP
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
 from support.kernels import Kernel
 
@@ -105,6 +104,8 @@ def test_no_secret_is_saved(sandbox: Sandbox, tmp_path: Path) -> None:
     )
     state = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
     assert any(each["model_name"] == "PasswordModel" for each in state.values())
+    from nbconvert import HTMLExporter  # noqa: PLC0415 - slow to import
+
     html, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
     saved = nbformat.writes(notebook) + html  # type: ignore[no-untyped-call]
     assert "%tidb_pe connect" in saved
