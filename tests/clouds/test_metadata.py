@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -302,6 +303,50 @@ def test_each_answer_has_its_time(seconds: float, place: Whereabouts | None) -> 
             return await super().handle_async_request(request)
 
     assert asked(Slow(told.answer)) == place
+
+
+def whole(body: bytes) -> bytes:
+    """Return an answer with its length, behind an interim one."""
+    return b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
+
+
+def in_pieces(body: bytes) -> bytes:
+    """Return an answer without a length."""
+    pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n" % pieces
+
+
+def old(body: bytes) -> bytes:
+    """Return an answer that ends with its connection."""
+    return b"HTTP/1.0 200 OK\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("answer", [whole, in_pieces, old])
+@pytest.mark.parametrize("requests", [1, 2, 100])
+def test_every_form_of_an_answer_is_read(answer: Callable[[bytes], bytes], requests: int) -> None:
+    """An answer may have a length, chunks, or an end; a server may close a connection after any answer."""
+    connections: list[list[str]] = []
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        connections.append(asked := [])
+        for _number in range(requests if answer is not old else 1):
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                piece = connection.recv(4096)
+                if not piece:
+                    return
+                head += piece
+            path = head.split(b" ")[1].decode()
+            asked.append(path)
+            connection.sendall(answer(TOLD.get(path.removeprefix("/latest/meta-data/"), "").encode()))
+
+    with server(serve) as url:
+        assert whereabouts(url, timeout=PATIENT) == HERE
+    assert list(chain(*connections)) == [TOKEN_PATH, *(f"/latest/meta-data/{item}" for item in TOLD)]
+    assert len([each for each in connections if each]) == -(-6 // (requests if answer is not old else 1))
 
 
 def test_the_thread_that_asks_ends_with_the_deadline() -> None:

@@ -8,6 +8,7 @@ that it has on Alibaba Cloud. Anything else means "not on ECS" and is never an e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 from typing import TYPE_CHECKING
@@ -64,30 +65,33 @@ def whereabouts(
     """
     import httpx  # noqa: PLC0415 - slow to import
 
+    from tidb_pe_magic.clouds.plain_http import PlainTransport  # noqa: PLC0415 - imports httpx
+
+    if transport is None and base_url.lower().startswith("https:"):
+        # A link-local address: a proxy of the environment would answer for its own machine.
+        transport = httpx.AsyncHTTPTransport(trust_env=False)
+    way = transport or PlainTransport()
     try:
-        client = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Accept-Encoding": "identity"},
-            # asyncio's timeout covers a whole answer; httpx's own would start again with each byte.
-            timeout=None,  # noqa: S113 - see above
-            follow_redirects=False,
-            trust_env=False,  # a link-local address: a proxy would answer for its own machine
-            transport=transport,
-            verify=base_url.lower().startswith("https:"),  # without https, no trust store has to be read
-        )
         # In a thread, because a notebook's own thread already runs an event loop, and because a hanging name
         # server keeps the loop from ending.
-        return within(_QUESTIONS * timeout, lambda: asyncio.run(_asked(client, timeout)), name="ecs-metadata")
+        return within(
+            _QUESTIONS * timeout, lambda: asyncio.run(_asked(way, base_url, timeout)), name="ecs-metadata"
+        )
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
         return None
 
 
-async def _asked(client: httpx.AsyncClient, timeout: float) -> Whereabouts | None:  # noqa: ASYNC109 - of each
+async def _asked(
+    transport: httpx.AsyncBaseTransport,
+    base_url: str,
+    timeout: float,  # noqa: ASYNC109 - of each answer
+) -> Whereabouts | None:
     async def read(method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        # It covers a whole answer; a timeout of httpx would start again with each byte.
         async with asyncio.timeout(timeout):
-            return await _read(client, method, path, headers)
+            return await _read(transport, method, base_url.rstrip("/") + path, headers)
 
-    async with client:
+    async with transport:
         return await _ask(read)
 
 
@@ -118,11 +122,15 @@ async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, s
 
 
 async def _read(
-    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
+    transport: httpx.AsyncBaseTransport, method: str, url: str, headers: dict[str, str]
 ) -> tuple[int, str]:
-    """Return the status and the beginning of the answer, as stripped text."""
+    """Return the status and the beginning of the answer, as stripped text; redirects are not followed."""
+    import httpx  # noqa: PLC0415 - slow to import
+
+    request = httpx.Request(method, url, headers={"Accept-Encoding": "identity", **headers})
+    response = await transport.handle_async_request(request)
     body = b""
-    async with client.stream(method, path, headers=headers) as response:
+    async with contextlib.aclosing(response):
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > _MOST_BYTES:
