@@ -88,6 +88,44 @@ def test_a_connection_serves_requests_until_its_client_ends_it() -> None:
     assert len(set(clients)) == 2
 
 
+HEADERS = (b"Host: x", b"X-Twice: 1", b"x-twice:2 ", b"Empty:", b"Latin: \xe9\t\xa0", b"A_B: left out")
+
+
+@pytest.mark.parametrize("target", [b"/", b"/a%2Fb%20c/?x=%C3%A9&y=1?2", b"//double", b"/caf\xc3\xa9"])
+def test_a_plain_request_is_read_like_any_other(target: bytes) -> None:
+    """The application gets the same from a plain request as from one with a folded header."""
+    seen: list[dict[str, object]] = []
+
+    def watching(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        kept = {name: value for name, value in environ.items() if name.isupper() and name != "REMOTE_PORT"}
+        seen.append({**kept, "body": environ["wsgi.input"].read()})
+        return application(environ, start_response)
+
+    def ask(server: HttpServer, *head: bytes) -> list[dict[str, object]]:
+        """Send a request and a last one over a connection, and return what arrived."""
+        seen.clear()
+        body = b"abc" if b"Content-Length: 3" in head else b""
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"\r\n".join((*head, b"", body)))
+            client.sendall(b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n")
+            while client.recv(65536):
+                pass
+        return list(seen)
+
+    with HttpServer(watching) as server:
+        for method, more, requests in (
+            (b"GET", (), 2),
+            (b"POST", (b"Content-Length: 3",), 2),
+            (b"M-SEARCH", (b"Connection: keep-alive, x",), 2),
+            (b"GET", (b"Connection: Close",), 1),
+        ):
+            head = (method + b" " + target + b" HTTP/1.1", *HEADERS, *more)
+            plain, folded = ask(server, *head), ask(server, *head, b"X-Folded: a\r\n b")
+            assert folded[0].pop("HTTP_X_FOLDED") == "a b"
+            assert plain == folded
+            assert len(plain) == requests
+
+
 def test_an_answer_without_a_length_ends_its_connection() -> None:
     """Neither an unknown length nor an empty answer leaves a client waiting."""
 

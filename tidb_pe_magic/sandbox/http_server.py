@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
 import itertools
 import logging
@@ -27,6 +28,12 @@ _BACKLOG = 128
 _QUERY = re.compile(r"\?\S+")
 _NO_LINGER = struct.pack("ii", 1, 0)
 _LOGGER = logging.getLogger(__name__)
+# What an API client sends; everything else is left to the base class, with its limits and refusals.
+_PLAIN_REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<path>/(?:[!-.0-~][!-~]*)?) HTTP/1\.1\r\n")
+_PLAIN_HEADER = re.compile(
+    r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[^\x00-\x08\x0a-\x1f\x7f\x85]*)"
+)
+_MOST_HEADERS = 100
 
 
 class HangUp(ConnectionError):  # noqa: N818 - an action of the server, not an error in it
@@ -46,6 +53,35 @@ class _Handler(WSGIRequestHandler):
     # Unbuffered, the head and the body leave in two segments, and Nagle's algorithm with delayed
     # acknowledgements then costs the client 40 ms for each call.
     wbufsize = 64 * 1024
+
+    def parse_request(self) -> bool:
+        """Read the head of a request; a plain one without the base class's parser of e-mails."""
+        request = _PLAIN_REQUEST.fullmatch(self.raw_requestline)
+        headers = None if request is None else self._plain_headers()
+        if request is None or headers is None:
+            return super().parse_request()
+        self.requestline = self.raw_requestline.decode("iso-8859-1").rstrip("\r\n")
+        self.command, self.path = (part.decode("iso-8859-1") for part in request.groups())
+        self.request_version = self.protocol_version
+        self.headers = headers
+        self.close_connection = headers.get("Connection", "").lower() == "close"
+        return True
+
+    def _plain_headers(self) -> http.client.HTTPMessage | None:
+        """Return the headers if they have arrived and are simple; otherwise leave them unread."""
+        buffered = self.rfile.peek() if isinstance(self.rfile, io.BufferedReader) else b""
+        end = buffered.find(b"\r\n\r\n")
+        lines = buffered[:end].decode("iso-8859-1").split("\r\n") if end > 0 else []
+        found = [_PLAIN_HEADER.fullmatch(line) for line in lines]
+        headers = http.client.HTTPMessage()
+        for header in found:
+            if header is None or header["name"].lower() == "expect":
+                return None
+            headers.set_raw(header["name"], header["value"])
+        if not 0 < len(found) <= _MOST_HEADERS:
+            return None
+        self.rfile.read(end + len(b"\r\n\r\n"))
+        return headers
 
     def run_wsgi(self) -> None:
         """Answer one request; werkzeug's own method would close the connection, and wait 10 ms before."""

@@ -179,10 +179,15 @@ class RequestLog(Requests):
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[int, Request] = {}
+        # What has happened to a request since; most logs are never read.
+        self._outcomes: dict[int, dict[str, Any]] = {}
         self._number = 0
 
     def _all(self) -> tuple[Request, ...]:
         with self._lock:
+            for number, outcome in self._outcomes.items():
+                self._known[number] = replace(self._known[number], **outcome)
+            self._outcomes.clear()
             return tuple(self._known.values())
 
     @property
@@ -195,6 +200,7 @@ class RequestLog(Requests):
         """Remove all requests; the numbers continue."""
         with self._lock:
             self._known.clear()
+            self._outcomes.clear()
 
     # Called by the servers
 
@@ -205,7 +211,9 @@ class RequestLog(Requests):
             request = Request(self._number, service, operation, self._clock(), fault=fault)
             self._known[request.number] = request
             while len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
+                oldest = next(iter(self._known))
+                del self._known[oldest]
+                self._outcomes.pop(oldest, None)
             return request
 
     def ended(self, number: int, **outcome: Any) -> None:
@@ -213,8 +221,8 @@ class RequestLog(Requests):
         if "params" in outcome:
             outcome["params"] = _mask_secrets(outcome["params"])
         with self._lock:
-            if (known := self._known.get(number)) is not None:
-                self._known[number] = replace(known, **outcome)
+            if number in self._known:
+                self._outcomes.setdefault(number, {}).update(outcome)
 
     def announce(self, environ: WSGIEnvironment, request: Request) -> None:
         """Mark a request as recorded, for the inner application."""
