@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from support.schedule import LongestFirst, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from support.certificates import Authority
     from support.mariadb import MariaDb
@@ -103,10 +105,17 @@ def lend(_tidb_pe_sandboxes: Sandboxes) -> Callable[..., Sandbox]:
     return lend
 
 
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Provide paths of state directories, which only few of the tests create."""
+    directory = tmp_path_factory.mktemp("states")
+    return (directory / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep journals and locks of the tests out of the user's state directory, and apart from each other."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(_states)))
 
 
 @pytest.fixture(autouse=True)
