@@ -142,7 +142,8 @@ def _trace(error: BaseException, environ: Mapping[str, str]) -> str:
 
 def _forms(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield each secret in every form in which a message can repeat it."""
-    for value in _values(environ):
+    # Many objects of a process hold the same key.
+    for value in dict.fromkeys(_values(environ)):
         if len(value) < _SHORTEST:
             continue
         yield from (value, repr(value)[1:-1], json.dumps(value)[1:-1])
