@@ -16,6 +16,7 @@ from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text, texts
 from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import NO_RETRIES
+from tidb_pe_magic.clouds.trust import empty_context
 from tidb_pe_magic.model import Cluster, EndpointService, RateLimit
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class TidbCloud:
             timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
             follow_redirects=False,
             transport=transport,
-            verify=network.context("httpx") if verified else False,
+            verify=network.context("httpx") if verified else empty_context(),
             proxy=_proxy(proxy, network) if proxy else None,
             trust_env=False,
         )

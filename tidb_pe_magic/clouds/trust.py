@@ -91,6 +91,12 @@ class Trust:
         return _context(library, stores, _versions(stores))
 
 
+@lru_cache(maxsize=1)
+def empty_context() -> ssl.SSLContext:
+    """Return a context that trusts no certificate, for clients of plain http, which read no store."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @lru_cache(maxsize=16)
 def _context(
     library: str,  # noqa: ARG001 - part of the cache's key, as is the next
