@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from tidb_pe_magic.sandbox.mysql import load_data
 from tidb_pe_magic.sandbox.mysql.charsets import CODECS
 from tidb_pe_magic.sandbox.mysql.errors import (
     EMPTY_QUERY,
     MALFORMED_PACKET,
+    NOT_ALLOWED_COMMAND,
     UNKNOWN_COMMAND,
     SqlError,
     sqlstate,
@@ -24,7 +26,7 @@ from tidb_pe_magic.sandbox.mysql.handshake import (
 )
 from tidb_pe_magic.sandbox.mysql.packet_stream import MAX_ALLOWED_PACKET
 from tidb_pe_magic.sandbox.mysql.prepared_statements import PreparedStatements
-from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, MalformedPacket, Status, integer
+from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, MalformedPacket, Status, integer, string
 from tidb_pe_magic.sandbox.mysql.rows import RowEncoder
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.session import Result, Session
 
 _NONE: Final = Status(0)
-_OK, _EOF, _ERROR = 0x00, 0xFE, 0xFF
+_OK, _EOF, _ERROR, _FILE_REQUEST = 0x00, 0xFE, 0xFF, 0xFB
+_MOST_WARNINGS: Final = 0xFFFF
 #: Rows of this size are encoded in less time than a thread needs to wake up.
 _FEW_BYTES: Final = 16 * 1024
 #: A client that disconnects, or sends an invalid MySQL packet, is not an error of the server.
@@ -182,10 +185,24 @@ class ClientConnection:
     async def _query(self, payload: bytes) -> None:
         # Binary literals arrive as raw bytes within the text; the session turns them into BLOBs.
         several = bool(self._capabilities & Capability.MULTI_STATEMENTS)
-        statements = await self.session.parse(self._text(payload), several=several)
+        text = self._text(payload)
+        if (load := load_data.parse(text)) is not None:
+            await self._answer(await self.session.load(load, lambda: self._file(load.file)))
+            return
+        statements = await self.session.parse(text, several=several)
         for number, statement in enumerate(statements, 1):
             more = Status.MORE_RESULTS if number < len(statements) else _NONE
             await self._answer(await self.session.run(statement), more=more)
+
+    async def _file(self, name: str) -> bytes:
+        """Return the content of a file of the client."""
+        if not self._capabilities & Capability.LOCAL_FILES:
+            raise SqlError(NOT_ALLOWED_COMMAND, "The used command is not allowed with this MySQL version")
+        await self._stream.send(bytes((_FILE_REQUEST,)) + name.encode("utf-8", "surrogateescape"))
+        content = bytearray()
+        while packet := await self._stream.read():
+            content += packet
+        return bytes(content)
 
     # Prepared statements
 
@@ -227,7 +244,8 @@ class ClientConnection:
     async def _answer(self, result: Result, *, binary: bool = False, more: Status = _NONE) -> None:
         """Send a statement's rows, or its number of changed rows."""
         if not result.columns:
-            await self._stream.send(self._ok(result.affected_rows, result.last_insert_id, more))
+            ok = self._ok(result.affected_rows, result.last_insert_id, more, warnings=result.warnings)
+            await self._stream.send(ok + (string(result.info.encode()) if result.info else b""))
             return
         head = [integer(len(result.columns)), *(column.definition for column in result.columns)]
         if not self._capabilities & Capability.DEPRECATE_EOF:
@@ -247,7 +265,7 @@ class ClientConnection:
             return bytes((_EOF,)) + self._ok(0, 0, more)[1:]
         return self._eof(more)
 
-    def _ok(self, affected: int = 0, last_id: int = 0, more: Status = _NONE) -> bytes:
+    def _ok(self, affected: int = 0, last_id: int = 0, more: Status = _NONE, *, warnings: int = 0) -> bytes:
         status = int(self.session.status | more)
         return b"".join(
             (
@@ -255,7 +273,7 @@ class ClientConnection:
                 integer(affected),
                 integer(last_id),
                 status.to_bytes(2, "little"),
-                bytes(2),  # warnings
+                min(warnings, _MOST_WARNINGS).to_bytes(2, "little"),
             )
         )
 

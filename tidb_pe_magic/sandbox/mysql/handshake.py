@@ -30,6 +30,7 @@ OFFERED: Final = (
     | Capability.FOUND_ROWS
     | Capability.LONG_FLAG
     | Capability.CONNECT_WITH_DB
+    | Capability.LOCAL_FILES
     | Capability.IGNORE_SPACE
     | Capability.PROTOCOL_41
     | Capability.INTERACTIVE

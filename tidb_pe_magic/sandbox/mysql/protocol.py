@@ -20,6 +20,7 @@ class Capability(IntFlag):
     FOUND_ROWS = 1 << 1
     LONG_FLAG = 1 << 2
     CONNECT_WITH_DB = 1 << 3
+    LOCAL_FILES = 1 << 7
     IGNORE_SPACE = 1 << 8
     PROTOCOL_41 = 1 << 9
     INTERACTIVE = 1 << 10

@@ -19,6 +19,7 @@ from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
+    NO_SUCH_TABLE,
     NOT_SUPPORTED,
     OPERAND_COLUMNS,
     SUBQUERY_ROWS,
@@ -32,7 +33,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
-from tidb_pe_magic.sandbox.mysql.protocol import Status
+from tidb_pe_magic.sandbox.mysql.protocol import FieldFlag, Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.result import describe
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
@@ -44,7 +45,7 @@ from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 from tidb_pe_magic.sandbox.mysql.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -52,11 +53,13 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.columns import Source
     from tidb_pe_magic.sandbox.mysql.handshake import Login
     from tidb_pe_magic.sandbox.mysql.history import History
+    from tidb_pe_magic.sandbox.mysql.load_data import LoadData
 
 _T = TypeVar("_T")
 #: Characters of a statement that is parsed in less time than a thread needs to wake up.
 _SHORT = 2000
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
+_KEY = FieldFlag.PRIMARY_KEY | FieldFlag.UNIQUE_KEY | FieldFlag.MULTIPLE_KEY
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
 
 
@@ -74,6 +77,8 @@ class Result:
     batches: AsyncIterator[pa.RecordBatch] = field(default_factory=_no_rows)
     affected_rows: int = 0
     last_insert_id: int = 0
+    warnings: int = 0
+    info: str = ""
 
 
 class Session:
@@ -213,6 +218,29 @@ class Session:
         else:
             self._row_count = result.affected_rows
             self.statement = None
+        return result
+
+    async def load(self, load: LoadData, receive: Callable[[], Awaitable[bytes]]) -> Result:
+        """Run LOAD DATA LOCAL INFILE; `receive` returns the content of the client's file."""
+        self._work.begin()
+        self.statement = load.sql
+        table = load.target
+        try:
+            columns = await self._in_thread(lambda: self._columns_of(table.db, table.name))
+            if not columns:
+                name = f"{table.db or self.database}.{table.name}"
+                raise SqlError(NO_SUCH_TABLE, f"Table '{name}' doesn't exist")
+            self._refuse_reader(exp.Insert(this=table))
+            names = [name for name, _ in columns]
+            keyed = any(source and source.flags & _KEY for _, source in columns)
+            content = await receive()
+            lines = await self._in_thread(lambda: load.statement(content, names, keyed=keyed))
+        finally:
+            self.statement = None
+        result = await self.run(lines.insert)
+        skipped = max(0, lines.records - result.affected_rows)
+        result.warnings = lines.warnings + skipped
+        result.info = f"Records: {lines.records}  Deleted: 0  Skipped: {skipped}  Warnings: {result.warnings}"
         return result
 
     async def _until_read(self, batches: AsyncIterator[pa.RecordBatch]) -> AsyncIterator[pa.RecordBatch]:

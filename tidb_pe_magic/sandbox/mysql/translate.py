@@ -174,8 +174,7 @@ def parse(
     if unsupported := _UNSUPPORTED.match(sql, start):
         raise SqlError(NOT_SUPPORTED, f"{unsupported.group().upper()} is not supported by the sandbox")
     if bulk := bulk_insert.split(sql):
-        (stub,) = parse(f"{bulk[0]} {_STUB} {bulk[2]}")
-        return [replace(stub, sql=sql, rows=bulk[1])]
+        return [with_rows(bulk[0], bulk[1], sql, bulk[2])]
     if kill := _KILL_TIDB.match(sql, start):
         sql = kill.group(1) + sql[kill.end() :]
     if rename := _RENAME.match(sql, start):
@@ -192,6 +191,19 @@ def parse(
     if marker is not None and not markers:
         raise syntax_error(None, sql, marker)
     return _statements(parsed, tokens, text, sql, several=several)
+
+
+def with_rows(head: str, rows: str, sql: str, tail: str = "") -> Statement:
+    """Return an INSERT whose rows are not parsed.
+
+    Args:
+        head: MySQL's text before the rows.
+        rows: in DuckDB's SQL.
+        sql: the text of the statement.
+        tail: MySQL's text after the rows.
+    """
+    (stub,) = parse(f"{head} {_STUB} {tail}")
+    return replace(stub, sql=sql, rows=rows)
 
 
 def _first_word(sql: str) -> int:
