@@ -43,8 +43,33 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     # Milliseconds: Lab drops what a kernel on a loaded machine answers later.
     "@jupyterlab/completer-extension/manager": {"providerTimeout": 60_000},
 }
+# Panels and viewers of other files, which show nothing of a notebook and a quarter of each page's work.
+_OTHER_EXTENSIONS = (
+    "console",
+    "csvviewer",
+    "debugger",
+    "extensionmanager",
+    "fileeditor",
+    "help",
+    "htmlviewer",
+    "hub",
+    "imageviewer",
+    "inspector",
+    "launcher",
+    "logconsole",
+    "markdownviewer",
+    "pdf",
+    "pluginmanager",
+    "running",
+    "terminal",
+    "vega5",
+)
 # Each page would start Node.js, to see whether JupyterLab has to be built again.
-_PAGE_CONFIG = {"buildCheck": False, "buildAvailable": False}
+_PAGE_CONFIG: dict[str, Any] = {
+    "buildCheck": False,
+    "buildAvailable": False,
+    "disabledExtensions": {f"@jupyterlab/{name}-extension": True for name in _OTHER_EXTENSIONS},
+}
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
