@@ -83,7 +83,7 @@ def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
     )
     losses = broken_loads(server, seed=1, loads=LOADS)
-    assert losses.failed > LOADS // 3
+    assert losses.failed
     assert losses.killed
     assert losses.unknown
     assert not losses.bad
