@@ -238,8 +238,8 @@ class WireServer(Listener):
         result = self.results.get(sql)
         asked = next((name for start, name in self.file_requests.items() if sql.startswith(start)), None)
         if asked is not None:
-            client.send(b"\xfb" + asked.encode())
             self.received.append(bytearray())
+            client.send(b"\xfb" + asked.encode())
             client.receive_file(self.received[-1])
             client.send(b"\0" + bytes([self.received[-1].count(b"\n")]) + _OK[2:])
         elif result is not None:
