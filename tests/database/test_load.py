@@ -608,7 +608,7 @@ def test_a_lost_commit_is_said_to_be_unknown(
     server.execute("CREATE TABLE loads.plain (id BIGINT, s TEXT)")
     cut(faults, "COMMIT", Point.AFTER)
     with pytest.raises(
-        LoadFailed, match=r"It is not known whether (10,000|5,000) further rows are committed"
+        LoadFailed, match=r"It is not known whether (20,000|5,000) further rows are committed"
     ) as caught:
         loaded(through(), MANY, "plain", if_exists="append")
     error = caught.value

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TableName
 
 # A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long enough
-# that the round trip does not matter.
-_STATEMENT_BYTES = 1 << 20
-MOST_ROWS = 10_000
+# that the round trip and the COMMIT matter little.
+_STATEMENT_BYTES = 1 << 21
+MOST_ROWS = 20_000
 _SPARE_BYTES = 4096  # of a packet, for its header and the text around the rows
 _NUMBER_BYTES = 12  # average size of a literal
 _HEXADECIMAL = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), dtype=np.uint16)
@@ -98,7 +98,7 @@ class InsertWriter:
         """Return the statements of a piece: one, unless its rows are very long."""
         rows = joined_values(self.columns, piece, SQL)
         ends = np.cumsum(pc.binary_length(rows).to_numpy() + 3)
-        most = min(_STATEMENT_BYTES * 2, self.packet - _SPARE_BYTES)
+        most = min(_STATEMENT_BYTES, self.packet - _SPARE_BYTES)
         made, start, before = [], 0, 0
         while start < len(rows):
             stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
