@@ -973,6 +973,17 @@ def test_stopping_ends_clients_and_threads() -> None:
     assert not set(threading.enumerate()) - before - {thread}
 
 
+def test_stopping_ends_clients_that_are_just_arriving() -> None:
+    """A stop also ends the connections that were accepted a moment before."""
+    for number in range(4):
+        with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=0) as database:
+            clients = [socket.create_connection(database.address, timeout=30) for _ in range(8 * number + 1)]
+        for client in clients:
+            with client, contextlib.suppress(ConnectionResetError):
+                while client.recv(1024):
+                    pass
+
+
 def test_set_computes_expressions_and_queries(connect: Callable[..., Any]) -> None:
     """SET takes any expression, from left to right, and a query of one value."""
     cursor = connect().cursor()

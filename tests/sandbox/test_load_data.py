@@ -212,7 +212,7 @@ def test_our_load_uses_it(database: FlightsDatabase) -> None:
     frame = pd.DataFrame({name: pd.Series(each, dtype=types[name]) for name, each in values.items()})
     faults = Faults()
     with Gate(database.address, faults) as gate:
-        address = ("127.0.0.1", database.address[1] + 1)
+        address = ("127.88.1.1", database.address[1])
         gate.open([address])
         target = Target(
             host=address[0], port=address[1], user=USER, database="test", password=Secret(PASSWORD)

@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
 from tidb_pe_magic.sandbox.mysql.session import Session
 from tidb_pe_magic.sandbox.mysql.state import new_database, read
 from tidb_pe_magic.sandbox.startable import Startable
+from tidb_pe_magic.sandbox.stream_servers import stop_accepting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,7 +156,13 @@ class FlightsDatabase(Startable):
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def end(done: asyncio.Task[None]) -> None:
+            self._tasks.discard(done)
+            # A task that is canceled before its first step has closed nothing.
+            writer.close()
+
+        task.add_done_callback(end)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._database is None or self._history is None:
@@ -185,6 +192,7 @@ class FlightsDatabase(Startable):
 
     async def _end(self) -> None:
         if self._server is not None:
+            await stop_accepting([self._server])
             self._server.close()
         await self._drop()
         if self._server is not None:

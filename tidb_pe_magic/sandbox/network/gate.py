@@ -13,6 +13,7 @@ from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 from tidb_pe_magic.sandbox.network.tls_offer import begin
 from tidb_pe_magic.sandbox.startable import Startable
+from tidb_pe_magic.sandbox.stream_servers import stop_accepting
 
 if TYPE_CHECKING:
     import ssl
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 Manner = Literal["forward", "refuse", "swallow"]
 
 _CHUNK = 256 * 1024
-_TURNS_TO_CONNECTED = (
-    5  # iterations of the loop between a connection's accept and its callback, with a margin
-)
 
 
 class Gate(Startable):
@@ -155,7 +153,7 @@ class Gate(Startable):
             if hole is not None:
                 hole.close()
         servers = [self._servers.pop(address) for address in addresses if address in self._servers]
-        await _let_in(servers)
+        await stop_accepting(servers)
         for server in servers:
             server.close()
         await self._drop(addresses)
@@ -211,20 +209,6 @@ class Gate(Startable):
         for end in (writer, upstream_writer):
             with contextlib.suppress(OSError):
                 await end.wait_closed()
-
-
-async def _let_in(servers: Iterable[asyncio.Server]) -> None:
-    """Stop accepting, and turn newly accepted sockets into connections that can be dropped.
-
-    asyncio loses a connection's socket if its server is closed between the accept and the first step.
-    """
-    loop = asyncio.get_running_loop()
-    for server in servers:
-        for sock in server.sockets:
-            with contextlib.suppress(NotImplementedError):  # Windows' loop does not support readers
-                loop.remove_reader(sock.fileno())
-    for _ in range(_TURNS_TO_CONNECTED):
-        await asyncio.sleep(0)
 
 
 async def _pump(reader: TlsReader, writer: Writer, tap: Callable[[bytes], bytes]) -> None:
