@@ -8,8 +8,8 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 PEERS = .venv/peers
 # The tests start hundreds of processes. If this variable is set, each one compiles all its imports again.
-# Tests of the browser and of kernels wait most of the time: three processes keep two cores busy.
-TESTS = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile
+# Tests of the browser and of kernels wait most of the time: four processes keep two cores busy.
+TESTS = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile
 # For chaos.
 N = 1000
 SEED = 1
