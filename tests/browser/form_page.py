@@ -78,6 +78,9 @@ class FormPage:
 
     def show_commands(self) -> None:
         """Turn on "Show commands"."""
+        # The drawing above it grows with what an operation finds: a button that is pressed at one place and
+        # released at another is not clicked.
+        self.rests()
         self.field("Show commands").check()
 
     def place(self, group: str = GROUP) -> None:
