@@ -109,8 +109,9 @@ def _references(found: Sequence[StatementToken]) -> Iterator[Reference]:
         if piece.text == "(":
             levels.append(_Level(lists=expected))
         elif piece.text == ")":
-            del levels[max(1, len(levels) - 1) :]
             expected = False
+            if len(levels) > 1:
+                levels.pop()
         elif piece.text == ",":
             expected = level.lists
         elif word in BEFORE_TABLE and _is_before_table(word, found[place - 2] if place > 1 else None, level):
