@@ -38,16 +38,13 @@ class StatementToken(NamedTuple):
         parts: of a name, without backticks; empty for other tokens.
         text: as written.
         start: its position in the statement.
+        word: a name without qualifiers and backticks in upper case; empty for other tokens.
     """
 
     parts: tuple[str, ...]
     text: str
     start: int
-
-    @property
-    def word(self) -> str:
-        """The word in upper case; empty if it is not a word."""
-        return self.text.upper() if len(self.parts) == 1 and self.text[0] != "`" else ""
+    word: str = ""
 
 
 class Reference(NamedTuple):
@@ -79,6 +76,8 @@ def pieces(sql: str, *, escapes: bool = True) -> list[StatementToken]:
 
 
 def _name(text: str, start: int) -> StatementToken:
+    if "." not in text and text[0] != "`":
+        return StatementToken((text,), text, start, text.upper())
     parts = tuple(bare(part) for part in _PART.findall(text)) or ("",)
     return StatementToken(parts, text, start)
 
