@@ -48,10 +48,14 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     return user_state_path("tidb_pe_magic", appauthor=False)
 
 
-def file_version(path: str | Path) -> FileVersion | None:
-    """Return a value that changes when the file or directory is changed or replaced; None without one."""
+def file_version(file: str | Path | int) -> FileVersion | None:
+    """Return a value that changes when the file or directory is changed or replaced; None without one.
+
+    Args:
+        file: its path, or its descriptor.
+    """
     try:
-        found = Path(path).stat()
+        found = os.stat(file)  # noqa: PTH116 - also accepts a descriptor
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

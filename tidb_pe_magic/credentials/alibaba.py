@@ -32,6 +32,7 @@ from tidb_pe_magic.credentials.search import (
 )
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
+from tidb_pe_magic.files import file_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -229,7 +230,7 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
     if not profile.get(needed):
         raise incomplete_profile(needed, place)
     check_for_sdk(path)
-    chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
+    chain = Chain(kind="cli", profile=name, path=str(path), version=file_version(path))
     return KeyMatch(place=place, chain=chain)
 
 
@@ -304,7 +305,7 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> KeyMatch | N
         raise unusable_file(path, f"profile {wanted or 'default'} has a type that the SDK does not support")
     check_for_sdk(path)
     check_for_sdk(Path(section.get("private_key_file") or path))
-    chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
+    chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=file_version(path))
     return KeyMatch(place=place, chain=chain)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.advice import Advice
     from tidb_pe_magic.credentials.secrets import Key
+    from tidb_pe_magic.files import FileVersion
 
 _LARGEST = 1_000_000  # bytes; the files of command lines are smaller
 
@@ -30,7 +31,7 @@ class Chain:
         kind: role (AssumeRole), oidc, ecs, uri; cli or ini if the SDK reads the profile itself.
         profile: in the command line's file or in the credentials file.
         path: that file, or the OIDC token's.
-        version: modification time of the file, so that a new version is noticed.
+        version: of the file, so that a new one is noticed.
         role: name or ARN of the RAM role.
         key: signs AssumeRole.
         source: provides the key that signs it.
@@ -50,7 +51,7 @@ class Chain:
     kind: str
     profile: str = ""
     path: str = ""
-    version: int = 0
+    version: FileVersion | None = None
     role: str = ""
     key: Key | None = None
     source: Chain | None = None

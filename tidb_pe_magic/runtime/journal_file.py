@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.errors import JournalError
-from tidb_pe_magic.files import FILE_MODE, ensure_private, open_private
+from tidb_pe_magic.files import FILE_MODE, ensure_private, file_version, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tidb_pe_magic.files import FileVersion
 
 _LOCK_SECONDS = 10.0  # another process appends for milliseconds
 _CHUNK = 1 << 20
@@ -37,9 +39,8 @@ class Content:
     whole: int = 0
 
 
-_Signature = tuple[int, int, int, int]
 # The content that this process wrote last to each file; a file that has changed since is read again.
-_left: dict[Path, tuple[_Signature, Content]] = {}
+_left: dict[Path, tuple[FileVersion | None, Content]] = {}
 
 
 class JournalFile:
@@ -57,7 +58,7 @@ class JournalFile:
         """
         try:
             with _turn:
-                return self._cached_content(_signature(self.path)) or _parse(self.path.read_bytes())
+                return self._cached_content(file_version(self.path)) or _parse(self.path.read_bytes())
         except FileNotFoundError:
             return Content()
 
@@ -87,7 +88,7 @@ class JournalFile:
             after = replace(
                 before, records=(*before.records, json.loads(line)), whole=before.whole + len(line)
             )
-            _left[self.path] = (_signature(descriptor), after)
+            _left[self.path] = (file_version(descriptor), after)
 
     @contextmanager
     def _open(self) -> Iterator[tuple[int, Content]]:
@@ -112,7 +113,7 @@ class JournalFile:
             raise self._unwritable(error.strerror or str(error)) from None
 
     def _repair(self, descriptor: int) -> Content:
-        known = self._cached_content(_signature(descriptor))
+        known = self._cached_content(file_version(descriptor))
         if known is not None:
             return known
         data = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
@@ -123,22 +124,16 @@ class JournalFile:
             os.ftruncate(descriptor, content.whole)
         return content
 
-    def _cached_content(self, signature: _Signature) -> Content | None:
+    def _cached_content(self, version: FileVersion | None) -> Content | None:
         """Return the content that this process wrote last, if the file has not changed since."""
         before, content = _left.get(self.path, (None, None))
-        return content if before == signature else None
+        return content if before == version else None
 
     def _unwritable(self, reason: str) -> JournalError:
         return JournalError(
             f"nothing was changed, because the change could not be recorded in {self.path}: {reason}.",
             advice="Correct that, or move the file away. TIDB_PE_STATE_DIR sets another directory.",
         )
-
-
-def _signature(file: Path | int) -> _Signature:
-    """Return a signature that differs if another process changes or replaces the file."""
-    seen = os.stat(file)  # noqa: PTH116 - also accepts a descriptor
-    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
 def _write(descriptor: int, line: bytes) -> None:
