@@ -1,16 +1,26 @@
-"""The end of asyncio's servers, which must not lose a client that is just arriving."""
+"""The clients of asyncio's servers: none is lost, even if it is just arriving while its server stops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
 # Iterations of the loop between a connection's accept and its callback, with a margin.
 _TURNS_TO_CONNECTED = 5
+
+
+def serve_client(work: Coroutine[Any, Any, None], writer: asyncio.StreamWriter) -> asyncio.Task[None]:
+    """Serve a client in a task, whose end drops the connection.
+
+    A task that is canceled before its first step has dropped nothing itself.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(lambda _: writer.transport.abort())
+    return task
 
 
 async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:

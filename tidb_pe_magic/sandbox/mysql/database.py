@@ -20,7 +20,7 @@ from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
 from tidb_pe_magic.sandbox.mysql.session import Session
 from tidb_pe_magic.sandbox.mysql.state import new_database, read
 from tidb_pe_magic.sandbox.startable import Startable
-from tidb_pe_magic.sandbox.stream_servers import stop_accepting
+from tidb_pe_magic.sandbox.stream_servers import serve_client, stop_accepting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,15 +154,9 @@ class FlightsDatabase(Startable):
         return host, port
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        task = serve_client(self._serve(reader, writer), writer)
         self._tasks.add(task)
-
-        def end(done: asyncio.Task[None]) -> None:
-            self._tasks.discard(done)
-            # A task that is canceled before its first step has closed nothing.
-            writer.close()
-
-        task.add_done_callback(end)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._database is None or self._history is None:

@@ -13,7 +13,7 @@ from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 from tidb_pe_magic.sandbox.network.tls_offer import begin
 from tidb_pe_magic.sandbox.startable import Startable
-from tidb_pe_magic.sandbox.stream_servers import stop_accepting
+from tidb_pe_magic.sandbox.stream_servers import serve_client, stop_accepting
 
 if TYPE_CHECKING:
     import ssl
@@ -134,15 +134,9 @@ class Gate(Startable):
 
     async def _listen(self, address: Address) -> asyncio.Server:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.get_running_loop().create_task(self._forward(reader, writer, address))
+            task = serve_client(self._forward(reader, writer, address), writer)
             self._connections[task] = address
-
-            def end(done: asyncio.Task[None]) -> None:
-                self._connections.pop(done)
-                # A task that is canceled before its first step has closed nothing.
-                writer.transport.abort()
-
-            task.add_done_callback(end)
+            task.add_done_callback(self._connections.pop)
 
         host, port = address
         return await asyncio.start_server(accept, host, port, limit=_CHUNK)
