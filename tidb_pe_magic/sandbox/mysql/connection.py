@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.handshake import Login
     from tidb_pe_magic.sandbox.mysql.login import Logins
     from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
-    from tidb_pe_magic.sandbox.mysql.session import Result, Session
+    from tidb_pe_magic.sandbox.mysql.result import Result
+    from tidb_pe_magic.sandbox.mysql.session import Session
 
 _NONE: Final = Status(0)
 _OK, _EOF, _ERROR, _FILE_REQUEST = 0x00, 0xFE, 0xFF, 0xFB

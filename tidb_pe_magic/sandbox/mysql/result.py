@@ -1,8 +1,8 @@
-"""A running DuckDB query: its columns, and its rows as Arrow batches."""
+"""The result of a statement, and a running DuckDB query: its columns, and its rows as Arrow batches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
@@ -11,11 +11,31 @@ import pyarrow as pa
 from tidb_pe_magic.sandbox.mysql.columns import conversions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from tidb_pe_magic.sandbox.mysql.columns import Column
 
 _T = TypeVar("_T")
 #: Rows of a batch: enough for fast vector operations, few enough to send the first rows early.
 _BATCH_ROWS: Final = 16_384
+
+
+async def _no_rows() -> AsyncIterator[pa.RecordBatch]:
+    nothing: tuple[pa.RecordBatch, ...] = ()
+    for rows in nothing:
+        yield rows
+
+
+@dataclass(slots=True)
+class Result:
+    """A statement's result: columns with batches of rows, or counts."""
+
+    columns: Sequence[Column] = ()
+    batches: AsyncIterator[pa.RecordBatch] = field(default_factory=_no_rows)
+    affected_rows: int = 0
+    last_insert_id: int = 0
+    warnings: int = 0
+    info: str = ""
 
 
 @dataclass

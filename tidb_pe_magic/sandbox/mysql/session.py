@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,7 +34,7 @@ from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.protocol import FieldFlag, Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
-from tidb_pe_magic.sandbox.mysql.result import describe
+from tidb_pe_magic.sandbox.mysql.result import Result, describe
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
@@ -61,24 +60,6 @@ _SHORT = 2000
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _KEY = FieldFlag.PRIMARY_KEY | FieldFlag.UNIQUE_KEY | FieldFlag.MULTIPLE_KEY
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
-
-
-async def _no_rows() -> AsyncIterator[pa.RecordBatch]:
-    nothing: tuple[pa.RecordBatch, ...] = ()
-    for rows in nothing:
-        yield rows
-
-
-@dataclass(slots=True)
-class Result:
-    """A statement's result: columns with batches of rows, or counts."""
-
-    columns: Sequence[Column] = ()
-    batches: AsyncIterator[pa.RecordBatch] = field(default_factory=_no_rows)
-    affected_rows: int = 0
-    last_insert_id: int = 0
-    warnings: int = 0
-    info: str = ""
 
 
 class Session:
