@@ -308,7 +308,7 @@ def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> N
 
     def interrupt() -> None:
         while not ended.wait(0.02):
-            if any(c.session.statement == ENDLESS for c in list(database._connections.values())):
+            if any(c.state.statement == ENDLESS for c in list(database._connections.values())):
                 signal.raise_signal(signal.SIGINT)
                 return
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-
-class ClientState(Protocol):
-    """The part of a session that SHOW PROCESSLIST shows."""
-
-    username: str | None
-    database: str | None
-    statement: str | None
-    variables: Any
+if TYPE_CHECKING:
+    from tidb_pe_magic.sandbox.mysql.session_state import SessionState
 
 
 class Client(Protocol):
@@ -22,8 +16,8 @@ class Client(Protocol):
         """The ID that CONNECTION_ID() returns and KILL accepts."""
 
     @property
-    def session(self) -> ClientState:
-        """The connection's session."""
+    def state(self) -> SessionState:
+        """The state of the connection's session."""
 
     def kill(self, *, query: bool) -> None:
         """End the connection, or its current statement."""

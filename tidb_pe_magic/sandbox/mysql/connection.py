@@ -52,13 +52,14 @@ class ClientConnection:
 
     Attributes:
         connection_id: the ID that CONNECTION_ID() returns and KILL accepts.
-        session: the session of the statements.
+        state: the state of the connection's session.
     """
 
     def __init__(self, stream: PacketStream, session: Session, logins: Logins, connection_id: int) -> None:
         """Connect a stream with a session."""
         self.connection_id = connection_id
-        self.session = session
+        self.state = session.state
+        self._session = session
         self._stream = stream
         self._logins = logins
         self._capabilities = Capability(0)
@@ -92,12 +93,12 @@ class ClientConnection:
             self._stream.writer.transport.abort()
         finally:
             self._task = None
-            await self.session.close()
+            await self._session.close()
 
     def kill(self, *, query: bool) -> None:
         """End the current statement or the connection, like TiDB without a message."""
         if query:
-            self.session.interrupt()
+            self._session.interrupt()
         elif self._task is not None:
             self._task.cancel()
 
@@ -105,8 +106,8 @@ class ClientConnection:
 
     async def _log_in(self) -> bool:
         """Run the login; return True if it succeeds. Without a password it fails."""
-        version = str(self.session.variables.get("version"))
-        await self._stream.send(greeting(version, self.connection_id, self._scramble, self.session.status))
+        version = str(self.state.variables.get("version"))
+        await self._stream.send(greeting(version, self.connection_id, self._scramble, self._session.status))
         login = parse_login(await self._stream.read())
         self._capabilities = login.capabilities
         if not await self._admit(login):
@@ -121,7 +122,7 @@ class ClientConnection:
             login = login.answered(await self._stream.read())
         try:
             self._logins.check(login, self._scramble)
-            self.session.begin(self, login)
+            self._session.begin(self.connection_id, login)
         except SqlError as error:
             await self._stream.send(_error(error))
             return False
@@ -139,7 +140,7 @@ class ClientConnection:
                 await self._command(payload)
             except SqlError as error:
                 await self._stream.send(_error(error))
-            if self.session.username is None:
+            if self.state.username is None:
                 return
 
     async def _command(self, payload: bytes) -> None:
@@ -160,17 +161,17 @@ class ClientConnection:
         await self._stream.send(b"Uptime: 1  Threads: 1  Questions: 1  Slow queries: 0  Opens: 0")
 
     async def _init_db(self, payload: bytes) -> None:
-        await self.session.use(self._text(payload))
+        await self._session.use(self._text(payload))
         await self._stream.send(self._ok())
 
     async def _change_user(self, payload: bytes) -> None:
         """Log in again; a refused client loses its session and the connection."""
-        await self.session.forget_user()
+        await self._session.forget_user()
         self._prepared.forget()
         await self._admit(parse_change_user(payload, self._capabilities))
 
     async def _reset_connection(self, _payload: bytes) -> None:
-        await self.session.reset()
+        await self._session.reset()
         self._prepared.forget()
         await self._stream.send(self._ok())
 
@@ -188,12 +189,12 @@ class ClientConnection:
         several = bool(self._capabilities & Capability.MULTI_STATEMENTS)
         text = self._text(payload)
         if (load := load_data.parse(text)) is not None:
-            await self._answer(await self.session.load(load, lambda: self._file(load.file)))
+            await self._answer(await self._session.load(load, lambda: self._file(load.file)))
             return
-        statements = await self.session.parse(text, several=several)
+        statements = await self._session.parse(text, several=several)
         for number, statement in enumerate(statements, 1):
             more = Status.MORE_RESULTS if number < len(statements) else _NONE
-            await self._answer(await self.session.run(statement), more=more)
+            await self._answer(await self._session.run(statement), more=more)
 
     async def _file(self, name: str) -> bytes:
         """Return the content of a file of the client."""
@@ -267,7 +268,7 @@ class ClientConnection:
         return self._eof(more)
 
     def _ok(self, affected: int = 0, last_id: int = 0, more: Status = _NONE, *, warnings: int = 0) -> bytes:
-        status = int(self.session.status | more)
+        status = int(self._session.status | more)
         return b"".join(
             (
                 bytes((_OK,)),
@@ -279,10 +280,10 @@ class ClientConnection:
         )
 
     def _eof(self, more: Status = _NONE) -> bytes:
-        return bytes((_EOF, 0, 0)) + int(self.session.status | more).to_bytes(2, "little")
+        return bytes((_EOF, 0, 0)) + int(self._session.status | more).to_bytes(2, "little")
 
     def _text(self, payload: bytes) -> str:
-        codec = CODECS[str(self.session.variables.get("character_set_client"))]
+        codec = CODECS[str(self.state.variables.get("character_set_client"))]
         return payload.decode(codec, "surrogateescape")
 
 

@@ -265,13 +265,13 @@ def processes(sessions: Callable[[], Mapping[int, Client]]) -> list[Sequence[obj
     return [
         (
             number,
-            connection.session.username,
+            connection.state.username,
             "127.0.0.1",
-            connection.session.database,
-            "Query" if connection.session.statement else "Sleep",
+            connection.state.database,
+            "Query" if connection.state.statement else "Sleep",
             0,
-            "autocommit" if connection.session.variables.get("autocommit") else "",
-            connection.session.statement,
+            "autocommit" if connection.state.variables.get("autocommit") else "",
+            connection.state.statement,
         )
         for number, connection in sessions().items()
     ]

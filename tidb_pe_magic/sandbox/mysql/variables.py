@@ -191,6 +191,10 @@ class Variables:
         if twin := _TWINS.get(name.lower()):
             self._values[twin] = read
 
+    def reset(self) -> None:
+        """Return to the defaults."""
+        self._values.clear()
+
     def list(self) -> list[tuple[str, Any]]:
         """Return all variables, by name."""
         return [(name, self.get(name)) for name in sorted(_SCHEMA)]

@@ -1,0 +1,257 @@
+"""The execution of a session's statements in DuckDB: in the open transaction, or on a snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+from sqlglot import exp
+
+from tidb_pe_magic.sandbox.mysql import explain
+from tidb_pe_magic.sandbox.mysql.columns import Column
+from tidb_pe_magic.sandbox.mysql.definitions import Definitions
+from tidb_pe_magic.sandbox.mysql.errors import (
+    COMMAND_DENIED,
+    NOT_SUPPORTED,
+    OPERAND_COLUMNS,
+    SUBQUERY_ROWS,
+    SqlError,
+    drop_error,
+    from_duckdb,
+)
+from tidb_pe_magic.sandbox.mysql.lineage import outputs
+from tidb_pe_magic.sandbox.mysql.result import Result, describe
+from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
+from tidb_pe_magic.sandbox.mysql.transaction import Transaction
+from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, to_duckdb
+from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
+from tidb_pe_magic.sandbox.mysql.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    import pyarrow as pa
+
+    from tidb_pe_magic.sandbox.mysql.columns import Source
+    from tidb_pe_magic.sandbox.mysql.history import History
+    from tidb_pe_magic.sandbox.mysql.session_state import SessionState
+    from tidb_pe_magic.sandbox.mysql.show import Show
+
+_T = TypeVar("_T")
+_DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
+_WRITES = (exp.Insert, exp.Update, exp.Delete)
+
+
+class Executor:
+    """Runs the statements of one session that need DuckDB; its methods may raise DuckDB's errors.
+
+    Attributes:
+        transaction: the session's transaction.
+        snapshot: the snapshot that the session reads.
+        work: the work in DuckDB, which can be interrupted.
+    """
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        history: History,
+        state: SessionState,
+        show: Show,
+        readers: Callable[[], frozenset[str]],
+    ) -> None:
+        """Start without a transaction; `readers` returns the read-only users."""
+        self._cursor = cursor
+        self._state = state
+        self._show = show
+        self._readers = readers
+        self._definitions = Definitions(cursor, lambda: history.definitions)
+        self.transaction = Transaction(cursor, history)
+        self.snapshot = SnapshotRead(history)
+        self.work = Work(self._interrupt)
+
+    def _interrupt(self) -> None:
+        self._cursor.interrupt()
+        self.snapshot.interrupt()
+
+    async def close(self) -> None:
+        """Roll back and close the cursor."""
+        await asyncio.to_thread(self.transaction.end)
+        await asyncio.to_thread(self.snapshot.close)
+        await asyncio.to_thread(self._cursor.close)
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run DuckDB work in a worker thread, as a part of the running statement if there is one.
+
+        Raises:
+            SqlError: the statement was killed.
+        """
+        return await self.work.run(work, of_statement=self._state.statement is not None)
+
+    def columns(self, schema: str, table: str) -> Sequence[tuple[str, Source | None]]:
+        """Return the columns of a table, in a worker thread; empty if it does not exist."""
+        return self._definitions.columns(schema or self._state.database or "", table)
+
+    def refuse_reader(self, tree: exp.Expression) -> None:
+        """Refuse changes by a read-only user, with TiDB's error."""
+        if self._state.username not in self._readers():
+            return
+        table = tree.find(exp.Table)
+        name = table.name if table is not None else ""
+        raise SqlError(
+            COMMAND_DENIED,
+            f"{tree.key.upper()} command denied to user '{self._state.username}'@'%' for table '{name}'",
+        )
+
+    async def run(self, statement: Statement) -> Result:
+        """Run a statement, and start to read its rows.
+
+        Raises:
+            SqlError: it is invalid or refused, or it was killed.
+            duckdb.Error: it fails.
+        """
+        tree = statement.tree
+        if tree is None:
+            return Result()
+        if (shown := self._show_query(tree)) is not None:
+            return await self._select(shown)
+        try:
+            return await self._run_translation(statement, tree, exact=True)
+        except (duckdb.BinderException, duckdb.OutOfRangeException) as error:
+            # If DuckDB cannot determine an argument's type, or a product has too many digits for a DECIMAL,
+            # the mean or quotient stays a DOUBLE.
+            if "Macro mysql_" not in str(error) and "Needed scale" not in str(error):
+                raise
+        return await self._run_translation(statement, tree, exact=False)
+
+    async def _run_translation(self, statement: Statement, tree: exp.Expr, *, exact: bool) -> Result:
+        context = self._state.context(self._show.tables(), exact=exact)
+        if isinstance(tree, exp.Describe):
+            return await self._explain(tree, context)
+        sql = await asyncio.to_thread(to_duckdb, statement, context)
+        if context.sleep:
+            await self.work.sleep(context.sleep)
+        if isinstance(tree, (*_DDL, *_WRITES)):
+            self.refuse_reader(tree)
+            self.snapshot.refuse_writes()
+        if isinstance(tree, _DDL):
+            further = [to_duckdb(Statement(each), context) for each in statement.further]
+            return await self._define(tree, [*_sequences(context), sql, *further, *_comments(context)])
+        of_tables = tree.find(exp.Table) is not None
+        begin = not self._state.variables.get("autocommit") and of_tables
+        if isinstance(tree, _WRITES):
+            return await self.in_thread(lambda: self._write(sql, begin=begin))
+        if of_tables and self.snapshot.timestamp:
+            return await self._select_past(sql, tree)
+        return await self._select(lambda: sql, tree, begin=begin)
+
+    async def _explain(self, described: exp.Describe, context: TranslationContext) -> Result:
+        tree = described.this
+        if explain.is_analyzed(described) and not isinstance(tree, exp.Query):
+            raise SqlError(NOT_SUPPORTED, "EXPLAIN ANALYZE only runs queries in the sandbox")
+        sql = await asyncio.to_thread(to_duckdb, Statement(tree), context)
+        if explain.is_analyzed(described) and context.sleep:
+            await self.work.sleep(context.sleep)
+        return await self._select(lambda: explain.plan(self._cursor, sql, described))
+
+    async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
+        try:
+            await self.in_thread(lambda: self.transaction.define(statements))
+        except duckdb.Error as error:
+            translated = name_error(from_duckdb(error, self._state.database or ""), tree)
+            raise (drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
+        return Result()
+
+    def _write(self, sql: str, *, begin: bool) -> Result:
+        count, first_id = self.transaction.write(sql, begin=begin)
+        if first_id:
+            self._state.last_insert_id = first_id
+        return Result(affected_rows=count, last_insert_id=first_id)
+
+    def _show_query(self, tree: exp.Expr) -> Callable[[], str] | None:
+        """Return the function that builds the query for SHOW and DESCRIBE; None for other statements."""
+        if isinstance(tree, exp.Show):
+            return lambda: self._show.query(tree, self._state.database or "")
+        if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
+            return lambda: self._show.columns(tree.this, self._state.database or "")
+        return None
+
+    async def describe(self, statement: Statement) -> Sequence[Column]:
+        """Return a statement's result columns, without running it; empty if it has none.
+
+        Raises:
+            SqlError: it is invalid.
+            duckdb.Error: it is invalid, perhaps only for lack of a bound value.
+        """
+        return await self.in_thread(lambda: self._describe(statement))
+
+    def _describe(self, statement: Statement) -> Sequence[Column]:
+        tree = statement.tree
+        if tree is None:
+            return ()
+        if (shown := self._show_query(tree)) is not None:
+            return _columns(*describe(self._cursor, shown()), [])
+        if not isinstance(tree, exp.Query):
+            return ()
+        names, types = describe(self._cursor, to_duckdb(statement, self._state.context(self._show.tables())))
+        return _columns(names, types, outputs(tree, self.columns))
+
+    async def scalar(self, expression: exp.Expr) -> Any:
+        """Compute an expression's value.
+
+        Raises:
+            SqlError: it is a query of several columns or rows.
+        """
+        query = expression.this if isinstance(expression, exp.Subquery) else exp.select(expression)
+        result = await self.run(Statement(query))
+        values: list[Any] = []
+        try:
+            if len(result.columns) != 1:
+                raise SqlError(OPERAND_COLUMNS, "Operand should contain 1 column(s)")
+            async for batch in result.batches:
+                values += batch.column(0).to_pylist()
+                if len(values) > 1:
+                    raise SqlError(SUBQUERY_ROWS, "Subquery returns more than 1 row")
+        finally:
+            self.transaction.release()
+        return values[0] if values else None
+
+    async def _select(
+        self, query: Callable[[], str], tree: exp.Expr | None = None, *, begin: bool = False
+    ) -> Result:
+        def start() -> Sequence[Column]:
+            # Looked up first, because DuckDB ends a query's stream when its cursor runs another query.
+            sources = [] if tree is None else outputs(tree, self.columns)
+            reading = self.transaction.read(query(), begin=begin)
+            return _columns(reading.names, reading.types, sources)
+
+        return Result(columns=await self.in_thread(start), batches=self._rows(self.transaction.fetch))
+
+    async def _select_past(self, sql: str, tree: exp.Expr) -> Result:
+        def start() -> Sequence[Column]:
+            sources = outputs(tree, self.columns)
+            reading = self.snapshot.read(sql, self._state.search_path())
+            return _columns(reading.names, reading.types, sources)
+
+        return Result(columns=await self.in_thread(start), batches=self._rows(self.snapshot.fetch))
+
+    async def _rows(self, fetch: Callable[[], pa.RecordBatch | None]) -> AsyncIterator[pa.RecordBatch]:
+        while (batch := await self.in_thread(fetch)) is not None:
+            yield batch
+
+
+def _columns(
+    names: Sequence[str], types: Sequence[str], sources: Sequence[tuple[str, Source | None]]
+) -> Sequence[Column]:
+    """Return a query's columns, with their sources if they are certain."""
+    if [name.lower() for name, _ in sources] != [name.lower() for name in names]:
+        sources = [(name, None) for name in names]
+    return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]
+
+
+def _sequences(context: TranslationContext) -> list[str]:
+    return [sql for sql in context.follow_up if sql.startswith("CREATE SEQUENCE")]
+
+
+def _comments(context: TranslationContext) -> list[str]:
+    return [sql for sql in context.follow_up if sql.startswith("COMMENT")]
