@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tidb_pe_magic.sandbox.mysql import information_schema
+from tidb_pe_magic.sandbox.mysql import date_arithmetic, information_schema
 from tidb_pe_magic.sandbox.mysql.functions import MACROS
 
 _MACROS: Final = """
@@ -39,8 +39,6 @@ CREATE MACRO mysql_timestampdiff(unit, a, b) AS CASE unit
   WHEN 'YEAR' THEN CAST(trunc(mysql_monthdiff(a, b) / 12) AS BIGINT)
   ELSE date_sub(unit, CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP)) END;
 CREATE MACRO mysql_json_unquote(x) AS CAST(x AS JSON) ->> '$';
-CREATE MACRO mysql_adddate(x, n) AS CAST(x AS DATE) + CAST(n AS INTEGER);
-CREATE MACRO mysql_subdate(x, n) AS CAST(x AS DATE) - CAST(n AS INTEGER);
 CREATE MACRO mysql_isnull(x) AS x IS NULL;
 CREATE MACRO mysql_makedate(y, d) AS make_date(y, 1, 1) + CAST(d - 1 AS INTEGER);
 CREATE MACRO mysql_field(x, a) AS coalesce(list_position([a], x), 0),
@@ -72,4 +70,4 @@ CREATE MACRO mysql_part_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECI
 
 #: Settings, which are not part of a copied database.
 SETTINGS: Final = "SET GLOBAL error_on_division_by_zero = false"
-SCRIPT: Final = f"{_MACROS}{MACROS}{information_schema.SCRIPT}"
+SCRIPT: Final = f"{_MACROS}{MACROS}{date_arithmetic.MACROS}{information_schema.SCRIPT}"

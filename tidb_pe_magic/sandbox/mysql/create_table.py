@@ -15,6 +15,8 @@ _D: Final = exp.DataType.Type
 _INTEGERS: Final = {_D.TINYINT, _D.SMALLINT, _D.MEDIUMINT, _D.INT, _D.BIGINT}
 _UNSIGNED: Final = {_D.UTINYINT, _D.USMALLINT, _D.UMEDIUMINT, _D.UINT, _D.UBIGINT}
 _SUBSTITUTES: Final = {
+    # MySQL's BOOLEAN is TINYINT(1), which stores 2 as 2.
+    _D.BOOLEAN: _D.TINYINT,
     _D.TIMESTAMPTZ: _D.TIMESTAMP,
     _D.TIMESTAMPLTZ: _D.TIMESTAMP,
     _D.DATETIME: _D.TIMESTAMP,
@@ -24,6 +26,7 @@ _SUBSTITUTES: Final = {
     _D.MEDIUMINT: _D.INT,
     _D.UMEDIUMINT: _D.UINT,
 }
+_BOOLEAN: Final = "tinyint(1)"
 #: The macro that checks the length of a value.
 _LENGTHS: Final = {
     _D.VARCHAR: "mysql_fits",
@@ -75,7 +78,8 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
             continue
         if isinstance(item, exp.ColumnDef) and item.kind is not None:
             _widen(item.kind)
-            kind = item.kind.sql("mysql").lower().replace(", ", ",")
+            kind = _BOOLEAN if item.kind.this is _D.BOOLEAN else item.kind.sql("mysql").lower()
+            kind = kind.replace(", ", ",")
             comment = (
                 f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
             )
@@ -180,6 +184,8 @@ def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> Non
             )
             before.append(f"CREATE SEQUENCE IF NOT EXISTS {sequence}")
         elif isinstance(constraint.kind, _KEPT):
+            if isinstance(constraint.kind.this, exp.Boolean):
+                constraint.kind.set("this", exp.Literal.number(int(constraint.kind.this.this)))
             constraints.append(constraint)
     column.set("constraints", constraints)
 

@@ -159,7 +159,7 @@ _RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
     (duckdb.TransactionException, _TRANSACTION, UNKNOWN_ERROR),
     (duckdb.InterruptException, (), QUERY_INTERRUPTED),
     (duckdb.ParserException, (), PARSE_ERROR),
-    (duckdb.ConversionException, (), 1292),
+    (duckdb.ConversionException, ((r"(Type \S+ with value .* out of range[^\n]*)", 1264, "{0}"),), 1292),
     (duckdb.OutOfRangeException, (), 1264),
     (duckdb.NotImplementedException, (), NOT_SUPPORTED),
 )

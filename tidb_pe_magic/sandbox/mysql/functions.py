@@ -128,6 +128,11 @@ def _numbers(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _column_type(node: exp.Expr) -> exp.Expr:
+    """Return TINYINT for the BOOLEAN of a new column of an existing table."""
+    return exp.DataType.build("tinyint") if node.is_type("boolean") else node
+
+
 _REPLACEMENTS: Final[
     tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr]], ...]
 ] = (
@@ -141,6 +146,7 @@ _REPLACEMENTS: Final[
     (exp.NumberToStr, _format),
     (exp.UnixToTime, _from_unix_time),
     (_ARITHMETIC, _numbers),
+    (exp.DataType, _column_type),
 )
 
 

@@ -14,6 +14,7 @@ from sqlglot.tokens import TokenType  # type: ignore[attr-defined]  # re-exporte
 
 from tidb_pe_magic.sandbox.mysql import bulk_insert
 from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
+from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval
 from tidb_pe_magic.sandbox.mysql.errors import (
     EMPTY_QUERY,
     INVALID_CHARACTERS,
@@ -59,8 +60,8 @@ _MEAN: Final = "mysql_avg"
 _CHOICES: Final = (exp.Case, exp.If, exp.Coalesce, exp.Nullif)
 _NAMED_MACROS: Final = frozenset(
     {
-        "adddate", "field", "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "subdate",
-        "substring_index", "time_to_sec", "timediff", "unix_timestamp", "weekday", "yearweek",
+        "field", "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "substring_index",
+        "time_to_sec", "timediff", "unix_timestamp", "weekday", "yearweek",
     }
 )  # fmt: skip
 
@@ -395,12 +396,15 @@ def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.TimestampDiff):
         return _timestamp_difference(node)
+    if (moved := add_interval(node)) is not None:
+        return moved
     if isinstance(node, exp.Func):
         return _replace_function(node, context)
-    if isinstance(node, exp.SessionParameter):
-        return _literal(context.variable(node.name))
-    if isinstance(node, exp.Parameter):
-        return _literal(context.user_variables.get(node.name.lower()))
+    if isinstance(node, exp.SessionParameter | exp.Parameter):
+        system = isinstance(node, exp.SessionParameter)
+        return _literal(
+            context.variable(node.name) if system else context.user_variables.get(node.name.lower())
+        )
     if isinstance(node, exp.Introducer):
         raw = node.expression.name.encode("utf-8", "surrogateescape")
         return exp.func("unhex", exp.Literal.string(raw.hex())) if node.name == "_binary" else node.expression
