@@ -92,13 +92,23 @@ class Relay(Listener):
             back = threading.Thread(target=self._copy, args=(server, client, flowing))
             back.start()
             threading.Event().wait(self.asleep)
-            self._copy(client, server, flowing)
+            self._copy(client, server, flowing, self._reader())
             back.join()
 
+    def _reader(self) -> Callable[[bytes], object]:
+        """Return a function that is called with what a new client sends."""
+        return len
+
     @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket, flowing: threading.Event) -> None:
+    def _copy(
+        source: socket.socket,
+        sink: socket.socket,
+        flowing: threading.Event,
+        read: Callable[[bytes], object] = len,
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                read(data)
                 if flowing.is_set():
                     sink.sendall(data)
         for sock in (source, sink):

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 # The queries of a login on any server.
 ASKED = {
     "SELECT VERSION()": TIDB,
-    "SELECT DATABASE()": "test",
-    "SELECT @@transaction_isolation": "REPEATABLE-READ",
     "SELECT @@sql_mode": "",
     "SELECT @@lower_case_table_names": "2",
-    "SELECT CONNECTION_ID()": "7",
 }
+FACTS = "SELECT VERSION(), DATABASE(), CONNECTION_ID()"
 INTEGERS = "SELECT IF(t = 5, l, m) AS n FROM r_n"
 DECIMALS = "SELECT GREATEST(100000, 1.234) AS d, SUM(p) AS s FROM r_d"
 
@@ -34,6 +32,7 @@ def runbook() -> Iterator[Runbook]:
     """Provide a runbook connected to a server that behaves like TiDB."""
     text, decimal = FIELD_TYPE.VAR_STRING, FIELD_TYPE.NEWDECIMAL
     answers = {sql: Result((Declared("v", text),), ((value,),)) for sql, value in ASKED.items()}
+    answers[FACTS] = Result(tuple(Declared(name, text) for name in "vdc"), ((TIDB, "test", "7"),))
     answers[INTEGERS] = Result((Declared("n", FIELD_TYPE.LONG),), ((5_000_000_000,), (7,)))
     columns = (Declared("d", decimal, length=8, decimals=3), Declared("s", decimal, length=26, decimals=2))
     answers[DECIMALS] = Result(columns, (("100000.000", "99999999999999999999.25"),))

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pymysql.err
 
@@ -267,7 +267,13 @@ class _Examination:
             return StageOutcome(Outcome.UNKNOWN, reason)
         deadline = self.opened.enter_context(self._share())
         connector = Connector(replace(target, password=secret), timeout=self.timeout)
-        arguments = {"host": target.host, "port": target.port, "user": target.user, "charset": "utf8mb4"}
+        arguments: dict[str, Any] = {
+            "host": target.host,
+            "port": target.port,
+            "user": target.user,
+            "charset": "utf8mb4",
+            "autocommit": True,
+        }
         if target.database:
             arguments["database"] = target.database
         failure = None

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from tidb_pe_magic.database import engine_events, greeting
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.dialect import DRIVER, SessionDialect
 from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed
 
@@ -63,12 +64,13 @@ def open_engine(
     connector = Connector(target, timeout=timeout, login_timeout=login_timeout)
     first = _FirstConnection()
     engine = _make_engine(target, connector, first)
+    dialect = engine.dialect
+    assert isinstance(dialect, SessionDialect)  # noqa: S101 - its name is in the URL
     failure, version = None, None
     first.deadline = deadline = Deadline(timeout, login=login_timeout, on_login=on_login)
     try:
-        with deadline, engine.connect() as connection:
-            deadline.pass_login()
-            version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+        with deadline, engine.connect():
+            version = dialect.server_version
     except sqlalchemy.exc.DBAPIError as error:
         failure = _failure(error, deadline)
     finally:
@@ -103,7 +105,7 @@ def _failure(error: sqlalchemy.exc.DBAPIError, deadline: Deadline) -> Connection
 
 def _make_engine(target: Target, connector: Connector, first: _FirstConnection) -> Engine:
     url = URL.create(
-        "mysql+pymysql",
+        DRIVER,
         username=target.user,
         host=target.host,
         port=target.port,
@@ -114,16 +116,23 @@ def _make_engine(target: Target, connector: Connector, first: _FirstConnection) 
         url,
         # On the engine, not on a connection: it must also apply to the connection after a lost one.
         isolation_level="AUTOCOMMIT",
+        # A server where it is the default needs no statement for it.
+        connect_args={"autocommit": True},
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=_POOL_SIZE,
         max_overflow=_MAX_OVERFLOW,
     )
+    # What users copy and jupysql shows: any other program can use it.
+    engine.url = url.set(drivername="mysql+pymysql")
 
     @event.listens_for(engine, "do_connect")
     def connect(*call: Any) -> Session:
         _dialect, _record, _positional, arguments = call
-        return connector.connect(arguments, first.deadline)
+        session = connector.connect(arguments, first.deadline)
+        if first.deadline is not None:
+            first.deadline.pass_login()
+        return session
 
     engine_events.listen(engine, database=target.database)
     return engine

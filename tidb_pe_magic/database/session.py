@@ -135,6 +135,19 @@ class Session(LoginConnection):
             self._identity = int(row[0]) if row else self.thread_id()
         return self._identity
 
+    def describe(self) -> tuple[str, str | None]:
+        """Return the server's VERSION() and the current database, and read the ID for KILL with them.
+
+        Raises:
+            MySQLError: the connection is lost.
+        """
+        with contextlib.closing(self.cursor()) as cursor:
+            cursor.execute("SELECT VERSION(), DATABASE(), CONNECTION_ID()")
+            row = cursor.fetchone()
+        version, database, identity = row or ("", None, 0)
+        self._identity = int(identity)
+        return str(version), database
+
     def effect(self, statement: str) -> Effect:
         """Return the effect of a statement on this session."""
         plain = self.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES

@@ -1,0 +1,89 @@
+"""The number of commands that a login, a cell, a query and a load send: each is a round trip."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from database.command_log import CommandLog
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from notebook.conftest import Shell
+    from support.mariadb import MariaDb
+
+# The driver's SET NAMES, our facts, and what SQLAlchemy asks once for each engine.
+LOGIN = [
+    "SET NAMES utf8mb4",
+    "SELECT VERSION(), DATABASE(), CONNECTION_ID()",
+    "SELECT VERSION()",
+    "SELECT @@sql_mode",
+    "SELECT @@lower_case_table_names",
+]
+# Any other session.
+NEXT = ["SET NAMES utf8mb4", "SELECT CONNECTION_ID()"]
+# A ping, the statement to be prepared, and the statement: MariaDB declares an integer that is read as text.
+ONE = "SELECT 1 AS a"
+ASKED = ["14", ONE, ONE]
+
+
+@pytest.fixture(scope="module")
+def log(plain_server: MariaDb) -> Iterator[CommandLog]:
+    """Provide a relay in front of MariaDB."""
+    with CommandLog((plain_server.host, plain_server.port)) as log:
+        yield log
+
+
+@pytest.fixture(scope="module")
+def environ(log: CommandLog, plain_server: MariaDb) -> Iterator[dict[str, str]]:
+    """Provide the environment of a sandbox whose clusters are MariaDB behind the relay."""
+    with Sandbox(upstream=f"{log.host}:{log.port}") as sandbox:
+        yield {**sandbox.environment(), "TIDB_PASSWORD": plain_server.password}
+
+
+def test_a_login_a_query_and_a_load_send_few_commands(
+    log: CommandLog, environ: dict[str, str], plain_server: MariaDb
+) -> None:
+    """A login sends 5 commands and no ping; each session of a load sends 2, and one SET where it needs it."""
+    plain_server.execute("CREATE OR REPLACE DATABASE trips")
+    with Runbook(environ=environ) as runbook:
+        user = plain_server.user
+        runbook.run("demo", vpc=VPC, security_group=[GROUP], user=user, no_prefix=True, database="trips")
+        assert log.take() == [[*LOGIN, "ROLLBACK", "ROLLBACK"]]
+        assert runbook.query(ONE)["a"].tolist() == [1]
+        assert log.take() == [[*ASKED, "ROLLBACK"]]
+        runbook.load(pd.DataFrame({"at": pd.to_datetime(["2024-01-01T00:00Z"])}), "stamps")
+        reading, creating, sending, renaming = log.take()
+        for session in (reading, creating, sending, renaming):
+            assert session[:2] == NEXT, session
+        assert [len(session) for session in (reading, creating, renaming)] == [5, 3, 3]
+        assert reading[3] == "SELECT @@max_allowed_packet, VERSION()"
+        assert sending[2].startswith("SET autocommit = 0, sql_mode = ")
+        assert [statement.split()[0] for statement in sending[3:]] == ["LOAD", "COMMIT"]
+
+
+def test_a_cell_on_a_new_connection_sends_few_commands(
+    log: CommandLog, environ: dict[str, str], plain_server: MariaDb, shell: Shell
+) -> None:
+    """The session of the cells sends 5 commands at its login, and a `%%sql` cell 3."""
+    plain_server.execute("CREATE OR REPLACE DATABASE trips")
+    os.environ.update(environ)
+    shell.must(
+        f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database trips "
+        f"--user {plain_server.user} --no-prefix"
+    )
+    shell.must("%tidb_pe disconnect")
+    log.take()
+    shell.must(f"%tidb_pe connect --cluster demo --database trips --user {plain_server.user} --no-prefix")
+    session = log.take()[0]  # another one reads the names for completion, in the background
+    assert session[: len(LOGIN)] == LOGIN
+    assert len(session) <= 16, session
+    shell.must(f"%%sql\n{ONE}")
+    assert ASKED in log.take()
