@@ -92,18 +92,18 @@ def load(task: LoadTask) -> LoadOutcome:
 def _read_state(task: LoadTask) -> _ServerState:
     flight = InFlight(task.engine, statement="SHOW")
 
-    def look() -> _ServerState:
+    def read() -> _ServerState:
         with flight.own_session() as session, driver_errors():
             table = describe(session, task.name)
-            packet = int(_value(session, "SELECT @@max_allowed_packet"))
-            version = str(_value(session, "SELECT VERSION()"))
-            left = leftover_tables(session, task.name)
+            # Not the version of the greeting, which can be a proxy's.
+            packet, version = _row(session, "SELECT @@max_allowed_packet, VERSION()")
+            state = _ServerState(table, int(packet), str(version), leftover_tables(session, task.name))
             if table is None:
-                return _ServerState(None, packet, version, left)
-            view = is_view(session, task.name)
-            return _ServerState(table, packet, version, left, view, referencing_table(session, task.name))
+                return state
+            view, referencing = is_view(session, task.name), referencing_table(session, task.name)
+            return replace(state, view=view, referencing=referencing)
 
-    (found,) = run_interruptibly([look], flight, cancel=task.cancel)
+    (found,) = run_interruptibly([read], flight, cancel=task.cancel)
     return found
 
 
@@ -126,10 +126,11 @@ def _advice_on_leftovers(name: TableName, left: Leftovers, *, exists: bool) -> I
             )
 
 
-def _value(session: Any, sql: str) -> Any:
+def _row(session: Any, sql: str) -> tuple[Any, ...]:
     with session.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchone()[0]
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row
 
 
 def _refuse_table(task: LoadTask, around: _ServerState) -> None:

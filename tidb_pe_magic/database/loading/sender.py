@@ -57,11 +57,11 @@ _AGAIN = frozenset(
 # The same documentation lists both numbers; that nothing was committed follows as for 9005.
 _TRANSACTION_TOO_LARGE, _ENTRY_TOO_LARGE = 8004, 8025
 _ROLLED_BACK = frozenset({ER.DUP_ENTRY, _TRANSACTION_TOO_LARGE, _ENTRY_TOO_LARGE})
-# Settings of the sessions. The server rejects values that do not fit instead of changing them; 0 does not
-# request the next AUTO_INCREMENT; a backslash is an escape character.
+# Settings of the sessions, in one statement. The server rejects values that do not fit instead of changing
+# them; 0 does not request the next AUTO_INCREMENT; a backslash is an escape character.
 _SETTINGS = (
-    "SET autocommit = 0",
-    "SET sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+    "SET autocommit = 0, "
+    "sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
 
 
@@ -124,7 +124,7 @@ class Sender:
         self._flight = flight
         self._writer = writer
         self._lines = lines
-        self._settings = (*_SETTINGS, *((f"SET time_zone = '{zone}'",) if zone else ()))
+        self._settings = f"{_SETTINGS}, time_zone = '{zone}'" if zone else _SETTINGS
         self._pieces: list[Piece] = []
         self._lock = threading.Lock()
         self.ledger = Ledger()
@@ -185,8 +185,7 @@ class Sender:
 
     def _prepare(self, session: Any) -> None:
         with driver_errors():
-            for setting in self._settings:
-                session.query(setting)
+            session.query(self._settings)
 
     def _send(self, session: Any, piece: Piece) -> None:
         try:
