@@ -80,7 +80,7 @@ def _all(connection: Any, sql: str) -> Any:
 
 def test_every_gateway_of_a_cluster_is_verified(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
     """The authority of TIDB_CA verifies the server by the gateways' names, and the session is encrypted."""
-    for name in sandbox.gateways:
+    for name in sandbox.clusters.gateways:
         connection = connect(ssl=_trusting(sandbox, name))
         assert _all(connection, "SHOW STATUS LIKE 'Ssl_cipher'")[0][1].startswith("TLS_")
         assert _all(connection, "SHOW STATUS LIKE 'Ssl_version'") == (("Ssl_version", "TLSv1.3"),)
@@ -99,15 +99,19 @@ def test_a_wrong_password_is_refused_over_tls(sandbox: Sandbox, connect: Callabl
     host, port = next(iter(sandbox.gate.open_addresses))
     with pytest.raises(pymysql.err.OperationalError) as failure:
         pymysql.connect(
-            host=host, port=port, user="nobody", password="no", ssl=_trusting(sandbox, sandbox.gateways[0])
+            host=host,
+            port=port,
+            user="nobody",
+            password="no",
+            ssl=_trusting(sandbox, sandbox.clusters.gateways[0]),
         )
     assert "Access denied" in str(failure.value) or "user name prefix" in str(failure.value)
-    assert _all(connect(ssl=_trusting(sandbox, sandbox.gateways[0])), "SELECT 1") == ((1,),)
+    assert _all(connect(ssl=_trusting(sandbox, sandbox.clusters.gateways[0])), "SELECT 1") == ((1,),)
 
 
 def test_many_clients_at_once_shake_hands(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
     """Bytes that a client sends right after its request for TLS are never lost."""
-    context = _trusting(sandbox, sandbox.gateways[0])
+    context = _trusting(sandbox, sandbox.clusters.gateways[0])
     connections: list[Any] = []
     threads = [threading.Thread(target=lambda: connections.append(connect(ssl=context))) for _ in range(20)]
     for thread in threads:
@@ -119,13 +123,13 @@ def test_many_clients_at_once_shake_hands(sandbox: Sandbox, connect: Callable[..
 
 def test_a_statement_over_tls_can_be_cut(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
     """The gate terminates TLS, so that it can read, count and cut statements."""
-    connection = connect(ssl=_trusting(sandbox, sandbox.gateways[0]))
+    connection = connect(ssl=_trusting(sandbox, sandbox.clusters.gateways[0]))
     sandbox.faults.add(Fault(kind=Kind.CUT, operation="DELETE"))
     with pytest.raises(pymysql.err.OperationalError) as failure:
         _all(connection, "DELETE FROM airlines")
     assert failure.value.args[0] in {2006, 2013}
     assert sandbox.requests[-1].operation == "DELETE"
-    connection = connect(ssl=_trusting(sandbox, sandbox.gateways[0]))
+    connection = connect(ssl=_trusting(sandbox, sandbox.clusters.gateways[0]))
     assert _all(connection, "SELECT COUNT(*) FROM airlines") == ((16,),)
 
 

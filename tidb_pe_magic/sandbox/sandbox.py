@@ -376,18 +376,6 @@ class Sandbox(Startable):
         """Direct the gate to this server until the sandbox ends or is restored."""
         self.gate.upstream = self._staged.enter_context(impostor).address
 
-    @property
-    def gateways(self) -> tuple[str, ...]:
-        """The names of the gateways of all clusters, private and public."""
-        endpoints = [cluster.to_json()["endpoints"] for cluster in self.clusters.clusters.values()]
-        hosts = (each[kind]["host"] for each in endpoints for kind in ("private", "public"))
-        return tuple(dict.fromkeys(hosts))
-
-    @property
-    def certificate_names(self) -> tuple[str, ...]:
-        """The names in the gateways' certificate: wildcards for each region, because clusters change."""
-        return tuple(dict.fromkeys(f"*.{host.partition('.')[2]}" for host in self.gateways))
-
     def _cipher(self, address: Address) -> tuple[str, str]:
         return self.gate.cipher(address)
 
@@ -397,7 +385,7 @@ class Sandbox(Startable):
             return None
         from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - by need
 
-        return server_tls(*self.certificate_names)
+        return server_tls(*self.clusters.certificate_names)
 
     def _offer_tls(self) -> None:
         """Let the gate use a certificate of the sandbox's own authority."""

@@ -32,7 +32,7 @@ def _tls(sandbox: Stage, *names: str, expired: bool = False, trusted: bool = Tru
     # Imported here, because only these scenarios need `cryptography`.
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
-    tls = server_tls(*(names or sandbox.certificate_names), expired=expired)
+    tls = server_tls(*(names or sandbox.clusters.certificate_names), expired=expired)
     sandbox.offer_tls(tls, trusted=trusted)
 
 

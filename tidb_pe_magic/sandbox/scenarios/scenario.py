@@ -30,10 +30,6 @@ class Stage(Protocol):
     def impersonate(self, impostor: Impostor) -> None:
         """Replace the database by another server."""
 
-    @property
-    def certificate_names(self) -> tuple[str, ...]:
-        """The names in a certificate."""
-
     def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
         """Let the gate offer TLS, and publish the authority if it is to be trusted."""
 

@@ -71,6 +71,18 @@ class ClusterStore:
         with self._lock:
             return {user.user_name: user for user in self._users.values()}
 
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The names of the gateways of all clusters, private and public."""
+        endpoints = [cluster.to_json()["endpoints"] for cluster in self.clusters.values()]
+        hosts = (each[kind]["host"] for each in endpoints for kind in ("private", "public"))
+        return tuple(dict.fromkeys(hosts))
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names in the gateways' certificate: wildcards for each region, because clusters change."""
+        return tuple(dict.fromkeys(f"*.{host.partition('.')[2]}" for host in self.gateways))
+
     def state(self) -> ClusterState:
         """Return the current state."""
         with self._lock:
