@@ -146,7 +146,7 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
 
 def test_unreadable_zones_are_not_suspicious(runbook: Runbook, sandbox: Sandbox) -> None:
     """The doctor does not treat a missing permission on zones as a name that leads elsewhere."""
-    sandbox.gate.manner = lambda _address: "refuse"
+    sandbox.route.gate.manner = lambda _address: "refuse"
     runbook.create(cluster="demo", **EVERYTHING)
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpointZones")
     diagnosis = runbook.doctor(cluster="demo")

@@ -30,8 +30,8 @@ class Sleeper:
     def __init__(self, sandbox: Sandbox) -> None:
         """Connect to the sandbox's database."""
         self.awake = threading.Event()
-        self._upstream = sandbox.gate.upstream
-        sandbox.impersonate(Impostor(self._serve))
+        self._upstream = sandbox.route.gate.upstream
+        sandbox.route.impersonate(Impostor(self._serve))
 
     def _serve(self, client: socket.socket) -> None:
         with socket.create_connection(self._upstream) as server:

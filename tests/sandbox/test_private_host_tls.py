@@ -42,7 +42,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def connect(sandbox: Sandbox) -> Iterator[Callable[..., Any]]:
     """Return a function that logs in to the cluster demo over the endpoint."""
-    host, port = next(iter(sandbox.gate.open_addresses))
+    host, port = next(iter(sandbox.route.gate.open_addresses))
     cluster = next(c for c in sandbox.clusters.clusters.values() if c.display_name == "demo")
     with contextlib.ExitStack() as stack:
 
@@ -96,7 +96,7 @@ def test_tls_is_optional(connect: Callable[..., Any]) -> None:
 
 def test_a_wrong_password_is_refused_over_tls(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
     """The refusal of a wrong password arrives over TLS with its code."""
-    host, port = next(iter(sandbox.gate.open_addresses))
+    host, port = next(iter(sandbox.route.gate.open_addresses))
     with pytest.raises(pymysql.err.OperationalError) as failure:
         pymysql.connect(
             host=host,
@@ -177,7 +177,7 @@ def test_rubbish_in_the_place_of_tls_ends_the_connection(
     sandbox: Sandbox, connect: Callable[..., Any]
 ) -> None:
     """A client that requests TLS without a handshake is disconnected, without an effect on others."""
-    with socket.create_connection(next(iter(sandbox.gate.open_addresses)), timeout=_SECONDS) as client:
+    with socket.create_connection(next(iter(sandbox.route.gate.open_addresses)), timeout=_SECONDS) as client:
         client.recv(4096)
         client.sendall(b"\x20\0\0\x01" + (0x0800).to_bytes(4, "little") + bytes(28) + b"no TLS record at all")
         with contextlib.suppress(ConnectionError):

@@ -99,9 +99,9 @@ def test_a_service_without_auto_accept_waits_for_its_owner() -> None:
     """The gate opens only after the service's owner has accepted the connection."""
     with Sandbox(flights=5) as sandbox:
         endpoint = _create_endpoint(sandbox, "epsrv-t4nreport5w8z2m6k1v0")
-        assert sandbox.gate.open_addresses == frozenset()
+        assert sandbox.route.gate.open_addresses == frozenset()
         sandbox.accept(endpoint.endpoint_id)
-        assert (endpoint.domain, endpoint.port) in sandbox.gate.open_addresses
+        assert (endpoint.domain, endpoint.port) in sandbox.route.gate.open_addresses
 
 
 def test_the_environment_reaches_both_clouds() -> None:

@@ -229,7 +229,7 @@ def test_location_clock_faults_and_blocks_are_restored(sandbox: Sandbox) -> None
     assert sandbox.snapshot() == snapshot
     assert (sandbox.clock.ahead, sandbox.place, sandbox.routed) == (0, ANALYTICS, True)
     assert sandbox.ca
-    assert sandbox.gate.tls is not None
+    assert sandbox.route.gate.tls is not None
     assert sandbox.faults.pending[0].times == 3
     assert Clouds(sandbox).sql(make_endpoint(sandbox), "SELECT 1") == ((1,),)
 

@@ -107,7 +107,7 @@ class Clouds:
         ]
         clusters = [self.tidb_cloud("GET", path) for path in ("", f"/{DEMO}/sqlUsers")]
         logins = self.sandbox.clusters.sql_logins()
-        return of_endpoints, of_account, clusters, logins, self.sandbox.gate.open_addresses
+        return of_endpoints, of_account, clusters, logins, self.sandbox.route.gate.open_addresses
 
 
 def make_endpoint(sandbox: Sandbox) -> Endpoint:

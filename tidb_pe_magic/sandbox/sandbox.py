@@ -7,9 +7,7 @@ import fnmatch
 import functools
 import secrets
 import socket
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tidb_pe_magic.sandbox import scenarios
@@ -24,8 +22,7 @@ from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.network.addresses import Address, free_port, parse_address
-from tidb_pe_magic.sandbox.network.doors import Doors
-from tidb_pe_magic.sandbox.network.gate import Gate
+from tidb_pe_magic.sandbox.network.route import Route
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage
     from tidb_pe_magic.sandbox.alibaba.world import Endpoint
     from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
-    from tidb_pe_magic.sandbox.network.certificates import ServerTls
-    from tidb_pe_magic.sandbox.network.impostors import Impostor
     from tidb_pe_magic.sandbox.scenarios import Scenario
 
 _UPSTREAM_SECONDS: Final = 5.0
@@ -61,14 +56,12 @@ class Sandbox(Startable):
         faults: The staged faults of calls and SQL statements.
         requests: The log of all requests to both clouds, the metadata service and the database.
         database: The embedded database; None with an upstream.
-        gate: The gate between the endpoints' addresses and the database; set by `start`.
-        ca: File with the authority of the database's certificate, for `--ca`; empty without one.
+        route: The route from the notebook to the database: the gate, TLS, and impostors.
     """
 
     world: World
     clusters: ClusterStore
     database: FlightsDatabase | None
-    gate: Gate
 
     def __init__(  # noqa: PLR0913 - each is an option of the sandbox
         self,
@@ -99,7 +92,6 @@ class Sandbox(Startable):
             ValueError: the upstream is not an address, or the scenario or cluster is unknown.
         """
         self._scenario = None if scenario is None else scenarios.find(scenario)
-        self._staged = contextlib.ExitStack()
         self._upstream = None if upstream is None else parse_address(upstream)
         port = free_port()
         self._keys = Keys()
@@ -126,9 +118,7 @@ class Sandbox(Startable):
         self._faulty = self._faulty_apps()
         apps: tuple[WSGIApplication, ...] = (*self._faulty, self._metadata.app)
         self._servers = tuple(map(HttpServer, apps))
-        self._directory: Path | None = None
-        self.ca = ""
-        self._tls: ServerTls | None = None
+        self.route = Route(self.faults, self._admits)
         self._routed = True
         self._running = contextlib.ExitStack()
         self._state = "new"
@@ -141,7 +131,7 @@ class Sandbox(Startable):
             users=lambda client: self.clusters.sql_logins(self._services_before(client)),
             readers=lambda client: self.clusters.sql_readers(self._services_before(client)),
             flights=flights,
-            cipher=self._cipher,
+            cipher=lambda client: self.route.gate.cipher(client),  # noqa: PLW0108 - there is no gate yet
         )
 
     def _create_apps(self) -> None:
@@ -163,18 +153,14 @@ class Sandbox(Startable):
             raise RuntimeError(msg)
         with contextlib.ExitStack() as stack:
             stack.callback(self.world.close)
-            self._served = self._start_database(stack)
-            self.gate = stack.enter_context(Gate(self._served, self.faults))
-            self._running = stack
-            self._tls = self._own_tls()
-            self._offer_tls()
-            self._doors = Doors(self.gate, self._admits)
-            self.world.subscribe(self._doors.follow)
+            address = self._start_database(stack)
+            names = () if self.database is None else self.clusters.certificate_names
+            stack.enter_context(self.route.open(address, names))
+            self.world.subscribe(self.route.follow)
             for server in self._servers:
                 stack.enter_context(server)
             # End the faults first, because a black hole blocks a server's thread.
             stack.callback(self.faults.close)
-            stack.callback(self._staged.close)
             self._stage(self._scenario)
             self._running = stack.pop_all()
         self._state = "running"
@@ -205,6 +191,11 @@ class Sandbox(Startable):
         if self.ca:
             variables["TIDB_CA"] = self.ca
         return Environment(variables)
+
+    @property
+    def ca(self) -> str:
+        """File with the authority of the database's certificate, for `--ca`; empty without one."""
+        return self.route.ca
 
     @property
     def place(self) -> InstancePlace | ForeignPage | None:
@@ -242,7 +233,7 @@ class Sandbox(Startable):
         """Return the state of both clouds and of the database, as an immutable value.
 
         It does not contain an upstream's content, or manual changes of the route to the database
-        (`impersonate`, `gate.manner`); of the route, it contains only the scenario's name.
+        (`route.impersonate`, `route.gate.manner`); of the route, it contains only the scenario's name.
 
         Raises:
             RuntimeError: the sandbox is not running.
@@ -281,7 +272,8 @@ class Sandbox(Startable):
             taken, here = kinds if snapshot.database is None else kinds[::-1]
             raise ValueError(f"the snapshot was taken with {taken}, and this sandbox has {here}")
         scenario = None if snapshot.scenario is None else scenarios.find(snapshot.scenario)
-        self._clear_way()
+        # Not under the world's lock, because the gate's thread may be waiting for it.
+        self.route.reset()
         if self.database is not None and snapshot.database is not None:
             self.database.restore(snapshot.database)
         with self.world.exclusive_change():
@@ -318,7 +310,7 @@ class Sandbox(Startable):
         found = None if scenario is None else scenarios.find(scenario)
         self._keys.renew()
         self.roles.renew()
-        self.world.subscribe_only(self._doors.follow)
+        self.world.subscribe_only(self.route.follow)
         self.restore(snapshot)
         self.requests.clear()
         self._make_exclusive(exclusive)
@@ -341,7 +333,7 @@ class Sandbox(Startable):
 
     def _services_before(self, client: Address) -> frozenset[str] | None:
         """Return the services of the endpoint that a client of the database used; None for direct clients."""
-        address = self.gate.origin(client)
+        address = self.route.gate.origin(client)
         if address is None:
             return None
         endpoints = self.world.endpoints.values()
@@ -363,50 +355,6 @@ class Sandbox(Startable):
         self._scenario = scenario
         if scenario is not None:
             scenario.stage(self)
-
-    def _clear_way(self) -> None:
-        """Close every address, drop every connection, and direct the gate to the database again."""
-        # Not under the world's lock, because the gate's thread may be waiting for it.
-        self._doors.close()
-        self._staged.close()
-        self.gate.reset(self._served)
-        self._offer_tls()
-
-    def impersonate(self, impostor: Impostor) -> None:
-        """Direct the gate to this server until the sandbox ends or is restored."""
-        self.gate.upstream = self._staged.enter_context(impostor).address
-
-    def _cipher(self, address: Address) -> tuple[str, str]:
-        return self.gate.cipher(address)
-
-    def _own_tls(self) -> ServerTls | None:
-        if self._upstream is not None:
-            # The upstream's own TLS passes through the gate.
-            return None
-        from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - by need
-
-        return server_tls(*self.clusters.certificate_names)
-
-    def _offer_tls(self) -> None:
-        """Let the gate use a certificate of the sandbox's own authority."""
-        if self._tls is not None:
-            self.offer_tls(self._tls)
-
-    def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
-        """Let the gate offer TLS, and publish its authority; None disables TLS and removes the authority."""
-        self.gate.tls = None if tls is None else tls.context
-        self.ca = ""
-        if tls is not None and trusted:
-            self.hand_out(tls.authority)
-
-    def hand_out(self, authority: bytes) -> None:
-        """Write an authority's certificate, as PEM, to the file `ca`, which is deleted with the sandbox."""
-        if self._directory is None:
-            directory = tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-")
-            self._directory = Path(self._running.enter_context(directory))
-        path = self._directory / "authority.pem"
-        path.write_bytes(authority)
-        self.ca = str(path)
 
     def _faulty_apps(self) -> tuple[FaultyApp, FaultyApp]:
         authenticator = self._tidb_cloud.config["authenticator"]

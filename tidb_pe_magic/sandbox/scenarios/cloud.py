@@ -85,7 +85,7 @@ def _denied(action: str) -> Callable[[Stage], None]:
 
 def _cluster_restoring(sandbox: Stage) -> None:
     sandbox.clusters.update(_CLUSTER, state="RESTORING")
-    sandbox.impersonate(Impostor(impostors.silent))
+    sandbox.route.impersonate(Impostor(impostors.silent))
 
 
 SCENARIOS: tuple[Scenario, ...] = tuple(

@@ -33,21 +33,21 @@ def _tls(sandbox: Stage, *names: str, expired: bool = False, trusted: bool = Tru
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
     tls = server_tls(*(names or sandbox.clusters.certificate_names), expired=expired)
-    sandbox.offer_tls(tls, trusted=trusted)
+    sandbox.route.offer_tls(tls, trusted=trusted)
 
 
 def _no_tls(sandbox: Stage) -> None:
-    sandbox.offer_tls(None)
+    sandbox.route.offer_tls(None)
 
 
 def _broken_tls(sandbox: Stage) -> None:
-    sandbox.offer_tls(None)
-    sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, None)))
+    sandbox.route.offer_tls(None)
+    sandbox.route.impersonate(Impostor(impostors.tls_end(sandbox.route.gate.upstream, None)))
 
 
 def _everywhere(manner: Manner) -> Callable[[Stage], None]:
     def stage(sandbox: Stage) -> None:
-        sandbox.gate.manner = lambda _address: manner
+        sandbox.route.gate.manner = lambda _address: manner
 
     return stage
 
@@ -57,19 +57,19 @@ def _one_zone(sandbox: Stage) -> None:
         first = {e.zones[0].eni_ip for e in sandbox.world.endpoints.values() if e.zones}
         return "swallow" if address[0] in first else "forward"
 
-    sandbox.gate.manner = manner
+    sandbox.route.gate.manner = manner
 
 
 def _impersonation(behave: impostors.Behaviour) -> Callable[[Stage], None]:
-    return lambda sandbox: sandbox.impersonate(Impostor(behave))
+    return lambda sandbox: sandbox.route.impersonate(Impostor(behave))
 
 
 def _frozen(sandbox: Stage) -> None:
-    sandbox.impersonate(Impostor(impostors.frozen_at_query(sandbox.gate.upstream)))
+    sandbox.route.impersonate(Impostor(impostors.frozen_at_query(sandbox.route.gate.upstream)))
 
 
 def _asleep(sandbox: Stage) -> None:
-    sandbox.impersonate(Impostor(impostors.wake_slowly(sandbox.gate.upstream, _WAKING)))
+    sandbox.route.impersonate(Impostor(impostors.wake_slowly(sandbox.route.gate.upstream, _WAKING)))
 
 
 def _domain(name: str) -> Callable[[Stage], None]:

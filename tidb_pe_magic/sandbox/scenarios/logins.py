@@ -24,7 +24,7 @@ _USER = "2vKmPqRsTuWxYzA.root"
 
 
 def _login_refusal(code: int, text: str) -> Callable[[Stage], None]:
-    return lambda sandbox: sandbox.impersonate(Impostor(impostors.refusing_login(code, text)))
+    return lambda sandbox: sandbox.route.impersonate(Impostor(impostors.refusing_login(code, text)))
 
 
 _ROWS: tuple[tuple[str, str, int, str], ...] = (

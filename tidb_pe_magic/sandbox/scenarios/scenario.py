@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, InstancePlace
     from tidb_pe_magic.sandbox.alibaba.world import World
     from tidb_pe_magic.sandbox.clock import CloudClock
-    from tidb_pe_magic.sandbox.network.certificates import ServerTls
-    from tidb_pe_magic.sandbox.network.gate import Gate
-    from tidb_pe_magic.sandbox.network.impostors import Impostor
+    from tidb_pe_magic.sandbox.network.route import Route
     from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 
@@ -23,15 +21,9 @@ class Stage(Protocol):
     world: World
     clusters: ClusterStore
     clock: CloudClock
-    gate: Gate
+    route: Route
     place: InstancePlace | ForeignPage | None
     routed: bool
-
-    def impersonate(self, impostor: Impostor) -> None:
-        """Replace the database by another server."""
-
-    def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
-        """Let the gate offer TLS, and publish the authority if it is to be trusted."""
 
 
 @dataclass(frozen=True)
