@@ -1,38 +1,32 @@
-"""The composition of the sandbox: the state, two HTTP servers, the database and its gate."""
+"""The composition of the sandbox: the state, the clouds' servers, the database and the route to it."""
 
 from __future__ import annotations
 
 import contextlib
 import fnmatch
-import functools
 import secrets
 import socket
-import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from tidb_pe_magic.sandbox import scenarios
-from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba import fleet_seed, network_seed
-from tidb_pe_magic.sandbox.alibaba.keys import Environment, Keys
-from tidb_pe_magic.sandbox.alibaba.metadata import InstancePlace, MetadataService
+from tidb_pe_magic.sandbox.alibaba.keys import Environment
+from tidb_pe_magic.sandbox.alibaba.metadata import InstancePlace
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.alibaba.world import Mode, World
 from tidb_pe_magic.sandbox.clock import CloudClock
-from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
-from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
-from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.cloud_servers import CloudServers
+from tidb_pe_magic.sandbox.faults import schedule
 from tidb_pe_magic.sandbox.network.addresses import Address, free_port, parse_address
 from tidb_pe_magic.sandbox.network.route import Route
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
-from tidb_pe_magic.sandbox.tidb_cloud import app as tidb_cloud
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import exclusive as exclusive_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage
     from tidb_pe_magic.sandbox.alibaba.world import Endpoint
@@ -41,8 +35,6 @@ if TYPE_CHECKING:
 
 _UPSTREAM_SECONDS: Final = 5.0
 _LOOPBACK: Final = "127.0.0.1"
-#: Routes are compiled with ast.parse, which raises SystemError in CPython 3.11 when two threads are in it.
-_ONE_BY_ONE: Final = threading.Lock()
 
 
 class Sandbox(Startable):
@@ -94,7 +86,6 @@ class Sandbox(Startable):
         self._scenario = None if scenario is None else scenarios.find(scenario)
         self._upstream = None if upstream is None else parse_address(upstream)
         port = free_port()
-        self._keys = Keys()
         network = fleet_seed.add_vpcs(network_seed.seed(), fleet)
         self.world = World(mode=mode, seconds=seconds, port=port, network=network)
         self.clusters = ClusterStore(port=port, root_password=secrets.token_urlsafe(12))
@@ -105,19 +96,10 @@ class Sandbox(Startable):
         self.roles = Roles(self.clock)
         self.requests = RequestLog()
         self.database = None if self._upstream is not None else self._new_database(flights)
-        self._create_apps()
-        self.faults = Faults(
-            {
-                Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
-                Service.ALIBABA: alibaba.OPERATIONS,
-            },
-            self.requests,
-        )
+        self._servers = CloudServers(self.world, self.clusters, self.clock, self.roles, self.requests)
+        self.faults = self._servers.faults
         if fault_seed is not None:
             self.faults.add(*schedule(fault_seed))
-        self._faulty = self._faulty_apps()
-        apps: tuple[WSGIApplication, ...] = (*self._faulty, self._metadata.app)
-        self._servers = tuple(map(HttpServer, apps))
         self.route = Route(self.faults, self._admits)
         self._routed = True
         self._running = contextlib.ExitStack()
@@ -134,16 +116,6 @@ class Sandbox(Startable):
             cipher=lambda client: self.route.gate.cipher(client),  # noqa: PLW0108 - there is no gate yet
         )
 
-    def _create_apps(self) -> None:
-        with _ONE_BY_ONE:
-            self._tidb_cloud = tidb_cloud.create_app(
-                self.clusters, self._keys.tidb_cloud, self.clock, log=self.requests
-            )
-            self._alibaba = alibaba.create_app(
-                self.world, self._keys.alibaba, self.clock, log=self.requests, roles=self.roles
-            )
-            self._metadata = MetadataService(self.world.network, roles=self.roles, log=self.requests)
-
     def start(self) -> Self:
         """Start everything; return when all parts accept connections, or stop them all and raise."""
         if self._state == "running":
@@ -157,10 +129,7 @@ class Sandbox(Startable):
             names = () if self.database is None else self.clusters.certificate_names
             stack.enter_context(self.route.open(address, names))
             self.world.subscribe(self.route.follow)
-            for server in self._servers:
-                stack.enter_context(server)
-            # End the faults first, because a black hole blocks a server's thread.
-            stack.callback(self.faults.close)
+            stack.enter_context(self._servers)
             self._stage(self._scenario)
             self._running = stack.pop_all()
         self._state = "running"
@@ -178,14 +147,7 @@ class Sandbox(Startable):
 
     def environment(self) -> Environment:
         """Return the environment variables that direct clients of both clouds to this sandbox."""
-        tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
-        variables = {
-            **self._keys.environment(),
-            "TIDBCLOUD_SERVERLESS_ENDPOINT": tidb_cloud_url,
-            "TIDBCLOUD_IAM_ENDPOINT": tidb_cloud_url,
-            "TIDB_PE_ALIBABA_ENDPOINT": alibaba_url,
-            "TIDB_PE_METADATA_ENDPOINT": metadata_url,
-        }
+        variables = self._servers.environment()
         if self._upstream is None:
             variables["TIDB_PASSWORD"] = self.clusters.root_password
         if self.ca:
@@ -200,11 +162,11 @@ class Sandbox(Startable):
     @property
     def place(self) -> InstancePlace | ForeignPage | None:
         """The notebook's location in the metadata service; None if it is not on an ECS instance."""
-        return self._metadata.place
+        return self._servers.metadata.place
 
     @place.setter
     def place(self, place: InstancePlace | ForeignPage | None) -> None:
-        self._metadata.place = place
+        self._servers.metadata.place = place
         self.world.announce()
 
     @property
@@ -223,7 +185,7 @@ class Sandbox(Startable):
 
     def start_next_minute(self) -> None:
         """Count the requests to TiDB Cloud's API anew, as when the next minute begins."""
-        self._tidb_cloud.config["rate_limiter"].restore({})
+        self._servers.rate_limiter.restore({})
 
     def accept(self, endpoint_id: str) -> None:
         """Accept an endpoint's connection, as the owner of the service does."""
@@ -245,8 +207,8 @@ class Sandbox(Startable):
                 world=self.world.state(),
                 clusters=self.clusters.state(),
                 roles=self.roles.state(),
-                client_tokens=self._alibaba.config["client_tokens"].state(),
-                rate_limit=self._tidb_cloud.config["rate_limiter"].state(),
+                client_tokens=self._servers.client_tokens.state(),
+                rate_limit=self._servers.rate_limiter.state(),
                 ahead=self.clock.ahead,
                 place=self.place,
                 routed=self._routed,
@@ -279,14 +241,13 @@ class Sandbox(Startable):
         with self.world.exclusive_change():
             self._stage(scenario)
             self.clock.ahead = snapshot.ahead
-            self._metadata.place, self._routed = snapshot.place, snapshot.routed
+            self._servers.metadata.place, self._routed = snapshot.place, snapshot.routed
             self.clusters.restore(snapshot.clusters, ports={snapshot.world.port: self.world.port})
             self.roles.restore(snapshot.roles)
-            self._alibaba.config["client_tokens"].restore(snapshot.client_tokens)
-            self._tidb_cloud.config["rate_limiter"].restore(snapshot.rate_limit)
+            self._servers.client_tokens.restore(snapshot.client_tokens)
+            self._servers.rate_limiter.restore(snapshot.rate_limit)
             self.faults.restore(snapshot.faults)
-            for app in self._faulty:
-                app.forget()
+            self._servers.forget()
             self.world.restore(snapshot.world)
 
     def renew(  # noqa: PLR0913 - some of the constructor's options
@@ -308,7 +269,7 @@ class Sandbox(Startable):
             OSError: an endpoint's address is taken by another process.
         """
         found = None if scenario is None else scenarios.find(scenario)
-        self._keys.renew()
+        self._servers.keys.renew()
         self.roles.renew()
         self.world.subscribe_only(self.route.follow)
         self.restore(snapshot)
@@ -355,26 +316,6 @@ class Sandbox(Startable):
         self._scenario = scenario
         if scenario is not None:
             scenario.stage(self)
-
-    def _faulty_apps(self) -> tuple[FaultyApp, FaultyApp]:
-        authenticator = self._tidb_cloud.config["authenticator"]
-        return (
-            FaultyApp(
-                self._tidb_cloud,
-                Service.TIDB_CLOUD,
-                self.faults,
-                operation=functools.partial(tidb_cloud.operation_of, self._tidb_cloud),
-                clock=self.clock,
-                expire_nonces=authenticator.expire,
-            ),
-            FaultyApp(
-                self._alibaba,
-                Service.ALIBABA,
-                self.faults,
-                operation=alibaba.operation_of,
-                clock=self.clock,
-            ),
-        )
 
     def _start_database(self, stack: contextlib.ExitStack) -> Address:
         if self.database is not None:
