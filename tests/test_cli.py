@@ -317,6 +317,33 @@ def test_a_query_over_a_saved_connection_writes_its_rows(
     assert "2 rows" in done.stderr
 
 
+def test_a_statement_without_a_result_is_one_json_object(saved_console: Console, tmp_path: Path) -> None:
+    """JSON is an object with the changed rows, or with the written file; a table and CSV are empty."""
+    console = saved_console
+    for statement, changed in (
+        ("CREATE OR REPLACE VIEW two AS SELECT 1 AS a UNION ALL SELECT 2", None),
+        ("CREATE TABLE IF NOT EXISTS changes (a INT)", None),
+        ("INSERT INTO changes VALUES (1), (2)", 2),
+        ("UPDATE changes SET a = 3 WHERE a = 1", 1),
+        ("DELETE FROM changes WHERE a = 7", 0),
+        ("DROP TABLE changes", None),
+    ):
+        done = console.run("query", "@db", statement, "--output", "json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert (found["changed"], found["returned"], found["alias"]) == (changed, False, "db"), statement
+    for output in ("csv", "table"):
+        done = console.run("query", "@db", "DELETE FROM flights WHERE year = 1", "--output", output)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "0 rows changed" in done.stderr
+    path = tmp_path / "one.csv"
+    done = console.run("query", "@db", "SELECT 1 AS a", "--to-csv", str(path), "--output", "json")
+    found = json.loads(done.stdout)
+    assert (found["path"], found["rows"], found["returned"]) == (str(path), 1, True)
+    none = console.run("query", "@db", "SELECT 1 AS a FROM flights WHERE year = 1", "--output", "json")
+    assert json.loads(none.stdout) == []
+
+
 def test_a_query_writes_a_file_or_says_what_is_wrong(saved_console: Console, tmp_path: Path) -> None:
     """A query with parameters writes a file; a refused statement and an unknown name have code 1."""
     path = tmp_path / "long.csv"

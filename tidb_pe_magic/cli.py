@@ -51,6 +51,7 @@ _JSON = _OUTPUTS[1]
 _FOOT = f"""
 All commands take: --output {"|".join(_OUTPUTS)} (default: table), --profile NAME (ticloud profile), {VERBOSE}
 query also takes --output {_CSV}. With csv or json it prints only the rows.
+For a statement without a result, such as UPDATE, json is an object with its figures, such as "changed".
 {PROG} {_COMPLETION} {"|".join(SHELLS)} prints a completion script; {PROG} --version prints the version.
 Exit codes: 0 done, 1 another error, 2 usage, 3 not found, 4 permission or key, 5 cloud, 6 connection,
 7 query, 130 interrupted. With --output json, errors are JSON documents too."""
@@ -256,8 +257,14 @@ def _show_result(result: model.Result, output: str, spelling: Spelling) -> None:
 
 
 def _show_rows(result: model.QueryResult, output: str, spelling: Spelling) -> None:
-    """Print the rows of a query to standard output, and notes to standard error."""
+    """Print the rows of a query to standard output, and notes to standard error.
+
+    After an UPDATE or with --to-csv, a table and CSV are empty. An empty document would not be JSON, so it is
+    an object with the figures of the result.
+    """
     if result.data is None or not result.returned:
+        if output == _JSON:
+            _show_json(plain(result, spelling))
         return
     if isinstance(result.data, model.QueryPlan):
         if output == _CSV:
