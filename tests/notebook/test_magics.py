@@ -151,12 +151,13 @@ def test_a_terminal_has_no_forms(shell: Shell) -> None:
 
 
 def test_sql_after_disconnect_reports_the_missing_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """`%sql` reports a closed connection without a traceback."""
+    """`%sql` names the closed connection and the command that opens it, and no other kind of database."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     shell.must("%tidb_pe disconnect")
     cell = shell.run("%sql SELECT 1")
-    assert isinstance(cell.error, UsageError)
-    assert "No active connection" in cell.output
+    assert isinstance(cell.error, errors.StepOrderError)
+    assert cell.output.startswith("No active connection: 'tidb' is closed.")
+    assert cell.output.rstrip().endswith("Try: %tidb_pe connect")
 
 
 def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001

@@ -284,6 +284,34 @@ def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
     assert (line, caret) == ("    SELECT nope FROM flights", "           ^")
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("%%sql\nSELECT '{{ carier }}' AS c", "SQL: the template cannot be filled: 'carier' is undefined."),
+        ("%%sql tidb\nDELETE FROM t WHERE {{ row.nope }}", "no attribute 'nope'. Assign the variable"),
+        ("%sql SELECT {{ carier }}", "'carier' is undefined"),
+        ("%%sql\nSELECT 1,\n{{ 2 + }}", "SQL: the template is invalid: line 3: unexpected"),
+        ("%%sql\nSELECT '{% 5'", "{% raw %}"),
+        ("%%sql tibd\nSELECT 1", "Connection tibd is not open; open: tidb. Use the name of"),
+    ],
+)
+def test_a_cell_with_an_unknown_name_is_not_sent(connected: Shell, cell: str, words: str) -> None:
+    """An unknown name in a template or after `%%sql` fails the cell in one message, and nothing is sent."""
+    connected.must("row = {}")
+    failed = connected.run(cell)
+    assert isinstance(failed.error, errors.InvalidRequest | errors.StepOrderError)
+    assert " ".join(words.split()) in " ".join(failed.output.split())
+    assert "Traceback" not in failed.output
+
+
+def test_templates_keep_what_jinja_offers_for_optional_names(connected: Shell) -> None:
+    """Defaults, tests for a definition, and raw text work as in jupysql's cells."""
+    sql = "SELECT {{ nope | default(7) }} AS a, {% if nope is defined %}1{% else %}2{% endif %} AS b"
+    assert connected.must(f"%%sql\n{sql}").value.to_numpy().tolist() == [[7, 2]]
+    raw = connected.must("%%sql\nSELECT {% raw %}'{{ nope }}'{% endraw %} AS a").value
+    assert raw.to_numpy().tolist() == [["{{ nope }}"]]
+
+
 @pytest.mark.parametrize("cell", ["%%sql", "%%tidb_pe query"])
 def test_an_error_shows_its_place_and_a_suggestion(connected: Shell, cell: str) -> None:
     """A failing cell shows its line with a caret, and suggests the intended column or table."""

@@ -19,6 +19,7 @@ from sql.warnings import JupySQLQuotedNamedParametersWarning
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.jupysql import own_queries
+from tidb_pe_magic.database.jupysql.cell_text import refuse_unknown_names
 from tidb_pe_magic.database.jupysql.parser_warnings import parse_quietly
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
@@ -153,7 +154,12 @@ def adapt_jupysql() -> None:
     """Let jupysql run cells of our connections as TiDB needs it; cells of other connections are as before."""
     jupysql_magic.run_statements = _run_statements
     jupysql_store.SQLStore.store = _save_snippet
-    parse_quietly(lambda connection: isinstance(connection, ColumnarConnection))
+    parse_quietly(_is_ours)
+    refuse_unknown_names(_is_ours)
+
+
+def _is_ours(connection: object) -> bool:
+    return isinstance(connection, ColumnarConnection)
 
 
 def _save_snippet(self: jupysql_store.SQLStore, key: str, query: str, with_: list[str] | None = None) -> None:

@@ -46,10 +46,14 @@ class _NoConnection:
         return False
 
     def __getattr__(self, _: str) -> NoReturn:
-        raise StepOrderError(
-            f"no active connection: {self._alias!r} is closed.",
-            advice=Advice("Connect again, or choose another connection.", Suggestion("connect")),
-        )
+        raise _closed(self._alias)
+
+
+def _closed(alias: str) -> StepOrderError:
+    return StepOrderError(
+        f"no active connection: {alias!r} is closed.",
+        advice=Advice("Connect again, or choose another connection.", Suggestion("connect")),
+    )
 
 
 def register(
@@ -158,6 +162,9 @@ def unregister(alias: str, engine: Engine | None = None) -> bool:
     if connection is None or ours:
         autopandas.put_back(alias)
     current = ConnectionManager.current
+    if not ConnectionManager.connections:
+        # jupysql would suggest connection strings of its own.
+        ConnectionManager._error_no_connection = lambda: _closed(alias)  # noqa: SLF001 - no other place
     if current is not None and all(current is not other for other in ConnectionManager.connections.values()):
         ConnectionManager.current = _NoConnection(alias)
     return ours
