@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import pytest
+from support.clicker import choose, place
 
 from tidb_pe_magic.notebook.forms import widgets
 
@@ -22,6 +23,28 @@ def within(widget: Any) -> Iterator[Any]:
     yield widget
     for child in getattr(widget, "children", ()):
         yield from within(child)
+
+
+def left(before: set[str]) -> list[str]:
+    """Return the kinds of the open models that are neither of `before` nor shared by all forms."""
+    shared = {look.model_id for look in widgets._shared.values()}
+    state = ipywidgets.Widget.get_manager_state()["state"]
+    return [each["model_name"] for model, each in state.items() if model not in before | shared]
+
+
+def test_a_closed_form_leaves_nothing(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """After `close`, ipywidgets has no model of the form, which was drawn for several clusters and VPCs."""
+    before = set(ipywidgets.Widget.get_manager_state()["state"])
+    clicker = open_form(manual)
+    for name in ("demo", "jakarta", "reporting"):
+        choose(clicker, name)
+        clicker.click(clicker.head("cluster"))
+    place(clicker)
+    for vpc in [value for _, value in clicker.form.create.vpc.control.options]:
+        clicker.put(clicker.form.create.vpc, vpc)
+    assert len(left(before)) > 100
+    clicker.form.close()
+    assert left(before) == []
 
 
 def test_a_form_has_few_layouts_and_styles(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -127,7 +127,9 @@ class Form:
         """Stop waiting, discard a typed password, and remove the form."""
         self.session.worker.close()
         self.connect.password.clear()
-        self.widget.close()
+        # The status has no place in the form: it only decides which step opens.
+        widgets.close(self.widget, self.status.outcome)
+        self._page_sync.close()
 
     def _after_choice(self) -> None:
         """Continue from the clouds' current state, in the worker's thread."""

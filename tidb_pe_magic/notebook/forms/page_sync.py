@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials.redaction import without_values
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tidb_pe_magic.notebook.forms.widgets import close, within
 
 # Seconds. A page that has answered before answers within one round trip, unless it is closed or the receiving
 # thread executes a cell.
@@ -32,7 +30,7 @@ def use_one_thread(*roots: Any) -> None:
     a widget's messages in the thread that last changed the widget. A click could then overtake earlier input
     by the duration of a cell, and an endpoint would be created from outdated fields.
     """
-    for widget in _within(roots):
+    for widget in within(*roots):
         comm = widget.comm
         if hasattr(comm, "_reply_subshell_for"):
             comm._reply_subshell_for = _requested_subshell  # noqa: SLF001 - ipykernel has no setting for it
@@ -73,6 +71,10 @@ class PageSync:
         self._answer.observe(without_values()(self._on_answer), "value")
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
+    def close(self) -> None:
+        """Remove the link."""
+        close(self._link, self._question, self._answer)
+
     def wait(self, cancelled: threading.Event) -> bool:
         """Send the question, and wait for the answer; return True if the event ended the wait.
 
@@ -106,9 +108,3 @@ class PageSync:
 
 def _requested_subshell(_data: object, subshell: str | None) -> str | None:
     return subshell
-
-
-def _within(roots: tuple[Any, ...]) -> Iterator[Any]:
-    for widget in roots:
-        yield widget
-        yield from _within(tuple(getattr(widget, "children", ())))

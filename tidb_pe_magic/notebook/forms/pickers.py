@@ -116,6 +116,7 @@ class ZonePicker(Field):
 
     def offer(self, networks: model.Networks | None, vpc: model.Vpc | None) -> None:
         """List the VPC's usable vSwitches for each zone; empty without networks."""
+        before = self.control.children
         with self._quietly():
             self._zones = {}
             if networks is not None:
@@ -126,6 +127,8 @@ class ZonePicker(Field):
                 self._display(self._value)
             except TraitError:  # some of them are no longer listed
                 self._value = ()
+        # A form that was closed meanwhile shows nothing more.
+        widgets.close(*(before if self.control.comm is not None else (*before, *self._zones.values())))
         self.show_error("")
 
     def _zone(self, networks: model.Networks, vpc: model.Vpc | None, zone_id: str) -> Any:

@@ -10,9 +10,12 @@ A widget whose layout changes needs its own: `Button(layout={})`.
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _lock = threading.Lock()
 _shared: dict[type, Any] = {}
@@ -40,6 +43,27 @@ def _look(kind: type) -> Any:
         if look is None or look.comm is None:
             look = _shared[kind] = kind()
         return look
+
+
+def within(*roots: Any) -> Iterator[Any]:
+    """Yield the widgets and all that they contain."""
+    for widget in roots:
+        yield widget
+        yield from within(*getattr(widget, "children", ()))
+
+
+def close(*roots: Any) -> None:
+    """Close the widgets, all that they contain, and the layouts and styles that no other widget has.
+
+    ipywidgets closes only the widget itself, and keeps every open one until the kernel ends.
+    """
+    with _lock:
+        shared = set(map(id, _shared.values()))
+    for widget in list(within(*roots)):
+        looks = (getattr(widget, name, None) for name in ("layout", "style"))
+        for each in (widget, *looks):
+            if each is not None and id(each) not in shared:
+                each.close()
 
 
 class Sharing:
