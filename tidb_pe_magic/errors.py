@@ -67,30 +67,6 @@ _CELL_WIDTH = 88  # columns: in a window of 900 pixels JupyterLab breaks a longe
 _TRY = ("Try: ", " Or: ")
 _WORD = re.compile(r"[a-z]+(?=[ ,;.(]|$)")  # not a flag, an identifier, a host name or a field name
 
-TOPICS = (
-    "commands",
-    "connections",
-    "costs",
-    "export",
-    "fleets",
-    "front-ends",
-    "keys",
-    "load",
-    "permissions",
-    "platform",
-    "python",
-    "queries",
-    "quickstart",
-    "sandbox",
-    "scripts",
-    "speed",
-    "steps",
-    "tls",
-    "troubleshooting",
-    "versions",
-)
-"""The topics of `%tidb_pe help`, each a file of the package."""
-
 
 class TidbPeError(Exception):
     """Base of the expected errors. They show what is wrong and what to do, without a traceback.
@@ -99,7 +75,7 @@ class TidbPeError(Exception):
         message: what went wrong, in one sentence.
         advice: what to do next, in sentences; may be empty.
         commands: what to run next, the best one first; may be empty.
-        topic: the topic of `TOPICS` that explains errors of this class; may be empty.
+        topic: the help topic that explains errors of this class; may be empty.
         excerpt: lines of the statement, shown below the sentences; may be empty.
         spelling: the default way to write commands: as in a notebook, or as Python for errors of `Runbook`'s
             methods.

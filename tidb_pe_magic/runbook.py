@@ -776,5 +776,5 @@ class Runbook:
         """Explain a topic, in Markdown; without a topic, list the topics.
 
         Args:
-            topic: one of `errors.TOPICS`, such as costs, keys or tls.
+            topic: one of those that `help()` lists, such as costs, keys or tls.
         """

@@ -11,6 +11,7 @@ import pytest
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.parse import parse
 from tidb_pe_magic.commands.table import Skin
+from tidb_pe_magic.commands.topics import TOPICS
 from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import HelpText
@@ -20,13 +21,13 @@ from tidb_pe_magic.steps.help import markdown
 if TYPE_CHECKING:
     from pathlib import Path
 
-every_topic = pytest.mark.parametrize("topic", errors.TOPICS)
+every_topic = pytest.mark.parametrize("topic", TOPICS)
 
 
 def test_every_file_is_a_topic() -> None:
     """Every topic has a file, and every file is a topic."""
     shipped = {path.name for path in resources.files("tidb_pe_magic").joinpath("help").iterdir()}
-    assert shipped == {f"{topic}.md" for topic in errors.TOPICS}
+    assert shipped == {f"{topic}.md" for topic in TOPICS}
 
 
 @every_topic
@@ -67,7 +68,7 @@ def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
 def test_every_topic_that_an_error_names_exists() -> None:
     """An error without a better command ends with the command that shows an existing topic."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "topic")]
-    assert {kind.topic for kind in kinds} - {""} <= set(errors.TOPICS)
+    assert {kind.topic for kind in kinds} - {""} <= set(TOPICS)
     assert errors.ConnectionFailed("tls", "no").text().endswith("\nTry: %tidb_pe help tls")
     assert errors.ConnectionFailed("tcp", "no").text().endswith("\nTry: %tidb_pe help troubleshooting")
     assert errors.MissingCredentials("key", ["here"]).text().endswith("\nTry: %tidb_pe help keys")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.commands.overview import group_lines
 from tidb_pe_magic.commands.table import Group
-from tidb_pe_magic.errors import TOPICS
+from tidb_pe_magic.commands.topics import TOPICS
 from tidb_pe_magic.model import HelpText
 
 if TYPE_CHECKING:

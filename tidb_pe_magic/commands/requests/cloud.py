@@ -15,7 +15,7 @@ from tidb_pe_magic.commands.requests.values import (
     security_group_id,
     vpc_id,
 )
-from tidb_pe_magic.errors import TOPICS
+from tidb_pe_magic.commands.topics import TOPICS
 from tidb_pe_magic.model import EXPORT_FORMATS
 
 
