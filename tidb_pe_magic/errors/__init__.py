@@ -114,3 +114,7 @@ __all__ = [
     "WaitError",
     "WaitTimeout",
 ]
+
+for _name in __all__:
+    # A traceback and `%tb` name the module that users import the class from.
+    globals()[_name].__module__ = __name__
