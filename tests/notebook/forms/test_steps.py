@@ -14,6 +14,7 @@ from tidb_pe_magic.notebook.forms.state import Clicks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
     from support.clicker import Clicker
@@ -53,6 +54,32 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     for command in ("cluster demo", "create --cluster demo", "connect --cluster demo"):
         assert f"%tidb_pe {command}" in clicker.summary
     assert "As a cell\n%%tidb_pe query --max-rows 1000\nSELECT COUNT(*) AS n FROM flights" in clicker.summary
+
+
+def test_the_form_writes_a_file_for_colleagues(
+    sandbox: Sandbox, open_form: Callable[..., Clicker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad name and the name of another file are errors at the field; a written file opens without a key."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "package.json").write_text("{}", encoding="utf-8")
+    clicker = open_form(sandbox)
+    create(clicker)
+    step = clicker.form.connect
+    field = step.login["save_to"]
+    clicker.put(field, "team.txt")
+    assert field.reason == "must be the path of a file whose name ends with .json."
+    assert "--save-to" not in command_of(step.connect)
+    clicker.put(field, "package.json")
+    clicker.click(step.connect.button)
+    assert "exists and is not a connection file" in words(field.box.children[1])
+    assert not clicker.form.session.state.aliases
+    clicker.put(field, "team.json")
+    assert command_of(step.connect) == "%tidb_pe connect --cluster demo --save-to team.json"
+    clicker.click(step.connect.button)
+    assert "%tidb_pe connect @team.json" in words(step.connect.outcome)
+    environ = {name: value for name, value in sandbox.environment().items() if "KEY" not in name}
+    with Runbook(environ=environ) as colleague:
+        assert colleague.connect("@team.json", ca=environ["TIDB_CA"]).cluster.display_name == "demo"
 
 
 def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 _NO_ENDPOINT: Offer = ("— none yet —", "")
 _SEVERAL: Offer = ("— not chosen —", "")
-_MORE = ("alias", "password_from", "tls_name", "ca", "save")
-_LABELS = {"save": "Save the connection under its alias, without the password"}
+_MORE = ("alias", "password_from", "tls_name", "ca", "save_to", "save")
+_LABELS = {
+    "save": "Save the connection under its alias, without the password",
+    "save_to": "File for colleagues",
+}
 
 
 class Connect:
@@ -64,6 +67,7 @@ class Connect:
             name: field_for(ConnectRequest, name, description=_LABELS.get(name, ""))
             for name in ("user", "database", "tls", *_MORE)
         }
+        self.login["save_to"].control.placeholder = "such as tidb.json"
         self.password = PasswordField()
         self.connect = Action(
             session,
@@ -92,7 +96,7 @@ class Connect:
                 self.list.outcome,
                 self.wait.box,
                 widgets.VBox(login).add_class("tidb-pe-fields"),
-                fold("More options", "Alias, password source, certificates", more),
+                fold("More options", "Alias, password source, certificates, saving", more),
                 self.connect.box,
                 self.query.box,
                 self.delete.box,
