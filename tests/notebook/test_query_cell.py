@@ -117,7 +117,12 @@ def test_the_cost_of_a_slow_query_is_shown_and_listed(connected: Shell) -> None:
     assert [query.outcome for query in history.value.queries] == ["failed", "done", "done", "done"]
     assert all(query.request_units > 0 for query in history.value.queries[1:])
     assert [query.rows for query in history.value.queries] == [0, 1, 1, 1]
-    assert len(connected.must("%tidb_pe history --queries --limit 2").value.queries) == 2
+    short = connected.must("%tidb_pe history --queries --limit 1")
+    assert len(short.value.queries) == 1
+    assert short.value.request_units == pytest.approx(
+        sum(query.request_units for query in history.value.queries[1:])
+    )
+    assert f"{short.value.request_units:,.1f} RU in total, with queries that are not listed" in short.output
 
 
 def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) -> None:

@@ -84,6 +84,7 @@ class History(Result):
         path: the journal's file; empty for queries, which are not written to a file.
         total: number of mutations in the journal, or of queries.
         queries: None for mutations.
+        request_units: measured cost of all queries of this process, also of those that are not listed.
         problem: why a part of it cannot be read; empty if all of it can be read.
     """
 
@@ -92,3 +93,4 @@ class History(Result):
     total: int
     problem: str = ""
     queries: tuple[PastQuery, ...] | None = None
+    request_units: float = 0.0

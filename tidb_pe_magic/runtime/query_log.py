@@ -20,14 +20,16 @@ class QueryLog:
         self._lock = threading.Lock()
         self._queries: deque[PastQuery] = deque(maxlen=_MOST)
         self._total = 0
+        self._request_units = 0.0
 
     def add(self, query: PastQuery) -> None:
         """Add a finished query."""
         with self._lock:
             self._queries.append(query)
             self._total += 1
+            self._request_units += query.request_units or 0.0
 
-    def latest(self, count: int) -> tuple[tuple[PastQuery, ...], int]:
-        """Return the most recent queries, newest first, and the total number."""
+    def latest(self, count: int) -> tuple[tuple[PastQuery, ...], int, float]:
+        """Return the most recent queries, newest first, and the number and the Request Units of all."""
         with self._lock:
-            return tuple(self._queries)[-count:][::-1], self._total
+            return tuple(self._queries)[-count:][::-1], self._total, self._request_units

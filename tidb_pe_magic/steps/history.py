@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def history(context: Context, request: HistoryRequest, on_event: EventHook) -> History:  # noqa: ARG001
     """Return mutations or queries, newest first; unreadable parts are reported and do not cause an error."""
     if request.queries:
-        queries, total = context.queries.latest(request.limit)
-        return History(items=(), path="", total=total, queries=queries)
+        queries, total, used = context.queries.latest(request.limit)
+        return History(items=(), path="", total=total, queries=queries, request_units=used)
     journal = context.journal
     path = str(journal.path)
     try:

@@ -26,7 +26,7 @@ _OUTCOMES: dict[str, Kind] = {
     model.QueryOutcome.STOPPED: "warn",
     model.QueryOutcome.FAILED: "no",
 }
-_TOTAL = "{:,.1f} RU in total; not measured for queries of less than 50 ms"
+_TOTAL = "{:,.1f} RU in total, with queries that are not listed; queries of less than 50 ms are not measured"
 
 
 @view_of.register(model.History)
@@ -86,7 +86,7 @@ def _queries(history: model.History, queries: tuple[model.PastQuery, ...]) -> Vi
         for query in queries
     )
     header = ("Time", "Alias", "Statement", "Rows", "Seconds", "RU", "Result")
-    notes = [_TOTAL.format(sum(query.request_units or 0 for query in queries))] if rows else []
+    notes = [_TOTAL.format(history.request_units)] if rows else []
     return View(
         title=f"{len(rows)} of {history.total} queries" if rows else "No queries in this process",
         tables=(Table(caption="", header=header, rows=rows),) if rows else (),
