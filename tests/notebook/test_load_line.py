@@ -57,6 +57,10 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
         ("missing.csv --table x", "missing.csv: No such file"),
         ("delays --table flights", "nycflights13.flights already exists"),
         ("delays --table flights --if-exists append", "has no such column"),
+        (
+            "delays --table flights --keys carrier",
+            "Add new rows and update existing ones with --if-exists append",
+        ),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
         ("delays --table x --alias other", "connection other does not exist; open: tidb."),
         ("delays", "--table: is missing"),
@@ -114,6 +118,15 @@ def test_the_cells_database_is_the_loads(connected: Shell) -> None:
     done = runbook.connection.load(result, "staging.copy", keys=["carrier"])
     assert (done.table, done.rows, done.created != "") == ("staging.copy", 2, True)
     assert runbook.load(result, "staging.copy", if_exists="append", keys=["carrier"]).created == ""
+
+
+def test_an_index_without_a_name_is_reported(connected: Shell) -> None:
+    """The note about an index that is not loaded shows the assignment that names all its levels."""
+    levels = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
+    connected.ip.user_ns["indexed"] = pd.DataFrame({"v": [1, 2]}, index=levels)
+    assert (
+        "To load it: frame.index.names = […, …]" in connected.must("%tidb_pe load indexed --table i").output
+    )
 
 
 def test_names_of_frames_are_completed(connected: Shell) -> None:

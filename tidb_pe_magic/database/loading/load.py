@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TableName, TargetTable
 
 _TABLE = "--table"
+_ADD = "Add the rows to it with --if-exists append"
+_ADD_KEYED = "Add new rows and update existing ones with --if-exists append"
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _refuse_table(task: LoadTask, around: _ServerState) -> None:
         raise InvalidRequest(
             _TABLE,
             f"{task.name} already exists.",
-            advice="Add the rows to it with --if-exists append, or replace it with --if-exists replace.",
+            advice=f"{_ADD_KEYED if task.keys else _ADD}, or replace it with --if-exists replace.",
         )
     if around.view:
         raise InvalidRequest(_TABLE, f"{task.name} is a view.", advice="Use the table behind it.")

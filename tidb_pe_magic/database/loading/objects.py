@@ -60,7 +60,7 @@ def object_array(name: str, series: pd.Series[Any]) -> pa.Array:
             name,
             f"a value of type {type(values[row]).__name__} cannot be loaded.",
             row=row,
-            advice=f"Convert the column first: frame[{name!r}].map(json.dumps) or .astype(str)",
+            advice=f"Convert the column first: frame[{name!r}]{_conversion(values[row])}",
         )
     kind = next(iter(found)) if len(found) == 1 else _WIDER.get(frozenset(filter(None, found)))
     if kind is None:
@@ -70,6 +70,10 @@ def object_array(name: str, series: pd.Series[Any]) -> pa.Array:
 
 def _source_kind(of: type) -> SourceKind | None:
     return next((kind for classes, kind in _KINDS if issubclass(of, classes)), None)
+
+
+def _conversion(value: object) -> str:
+    return ".map(json.dumps) or .astype(str)" if isinstance(value, list | dict) else ".astype(str)"
 
 
 def _refuse_mixed(name: str, values: Sequence[Any], kinds: dict[type, SourceKind | None]) -> NoReturn:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LONGEST_NAME = 64  # MySQL's limits of identifiers
+_SHOWN = 40  # characters of a long name in an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,11 @@ def _of_pandas(frame: pd.DataFrame) -> FrameSource:
     import pandas as pd  # noqa: PLC0415 - not needed for an Arrow table
 
     if isinstance(frame, pd.Series):
-        raise InvalidRequest(FIELD, "is a Series.", advice="Load frame.to_frame().")
+        raise InvalidRequest(
+            FIELD,
+            "is a Series.",
+            advice="Assign a DataFrame to a variable, and load that: frame = series.to_frame()",
+        )
     if not isinstance(frame, pd.DataFrame):
         raise InvalidRequest(FIELD, f"is of type {type(frame).__name__}.", advice="Load a DataFrame.")
     if frame.columns.nlevels > 1:
@@ -114,7 +119,8 @@ def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     # An unnamed numeric index only counts the rows.
     if index.nlevels == 1 and (pd.api.types.is_integer_dtype(index.dtype) or index.empty):
         return frame, ()
-    return frame, ("The index of the frame has no name and is not loaded. To load it: frame.index.name = …",)
+    names = "name = …" if index.nlevels == 1 else f"names = [{', '.join('…' * index.nlevels)}]"
+    return frame, (f"The index of the frame has no name and is not loaded. To load it: frame.index.{names}",)
 
 
 def _of_series(name: str, series: pd.Series[Any]) -> SourceColumn:
@@ -149,25 +155,32 @@ def _refuse_names(names: list[str]) -> None:
     """Reject names that a table cannot have."""
     if not names:
         raise InvalidRequest(FIELD, "has no columns.")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for name in names:
-        if not name.strip() or name != name.rstrip() or "\0" in name or len(name) > _LONGEST_NAME:
+        if fault := _fault(name):
+            shown = repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"
             raise InvalidRequest(
                 FIELD,
-                f"{name[:_LONGEST_NAME]!r} cannot be the name of a column: it must have 1 to {_LONGEST_NAME} "
-                "characters, and must not end with a space.",
+                f"{shown} cannot be the name of a column: {fault}.",
                 advice="Rename it: frame.rename(columns={…})",
             )
-        if not all(character <= "\uffff" and not "\ud800" <= character <= "\udfff" for character in name):
+        other = seen.get(name.casefold())
+        if other is not None:
+            both = name if other == name else f"{other} and {name}; SQL column names are not case-sensitive"
             raise InvalidRequest(
                 FIELD,
-                f"{name!a} cannot be the name of a column: it has characters beyond U+FFFF.",
-                advice="Rename it: frame.rename(columns={…})",
-            )
-        if name.casefold() in seen:
-            raise InvalidRequest(
-                FIELD,
-                f"two columns are named {name}; SQL column names are not case-sensitive.",
+                f"two columns are named {both}.",
                 advice="Rename one of them: frame.rename(columns={…})",
             )
-        seen.add(name.casefold())
+        seen[name.casefold()] = name
+
+
+def _fault(name: str) -> str:
+    """Return why a column cannot have this name; empty if it can."""
+    if len(name) > _LONGEST_NAME:
+        return f"it has {len(name):,} characters, and the maximum is {_LONGEST_NAME}"
+    if not name.strip() or name != name.rstrip() or "\0" in name:
+        return "it must not be empty, end with a space, or contain a NUL character"
+    if not all(character <= "\uffff" and not "\ud800" <= character <= "\udfff" for character in name):
+        return "it has characters beyond U+FFFF"
+    return ""
