@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import CLIENT, FIELD_TYPE
 
 from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 
@@ -120,3 +120,109 @@ def test_intervals_keep_the_type_of_the_date(servers: Sequence[Any]) -> None:
         """,
     )
     assert answer(servers[0], "SELECT DATE('2024-01-01') + INTERVAL 1.5 DAY") == (1235,)
+
+
+def test_automatic_ids_follow_mysqls_rules(servers: Sequence[Any]) -> None:
+    """NULL, 0 and DEFAULT draw the next id, and a given id moves the counter past it."""
+    assert_alike(
+        servers,
+        """
+        CREATE TABLE n (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))
+        INSERT INTO n (v) VALUES ('a'), ('b')
+        INSERT INTO n VALUES (0, 'c')
+        INSERT INTO n VALUES (NULL, 'd'), (DEFAULT, 'e'), ('0', 'f')
+        SELECT LAST_INSERT_ID()
+        INSERT INTO n VALUES (100, 'g')
+        SELECT LAST_INSERT_ID()
+        INSERT INTO n (v) VALUES ('h')
+        INSERT INTO n VALUES (NULL, 'i'), (200, 'j'), (0, 'k')
+        INSERT INTO n VALUES (250, 'k1'), (NULL, 'k2'), (NULL, 'k3'), (260, 'k4'), (NULL, 'k5')
+        INSERT INTO n VALUES (270, 'k6')
+        INSERT INTO n (v, id) VALUES ('l', 50)
+        INSERT INTO n (v) VALUES ('m')
+        SELECT MAX(id) FROM n
+        """,
+    )
+    for connection in servers:
+        answer(connection, "INSERT INTO n (id, v) VALUES (1 + 299, 'n')")
+    assert_alike(
+        servers,
+        """
+        INSERT INTO n (id, v) VALUES (1 - 1, 'o')
+        INSERT INTO n VALUES (-5, 'p')
+        INSERT INTO n (v) VALUES ('q')
+        SELECT * FROM n ORDER BY id
+        INSERT INTO n (id, v) VALUES (1, 'twice')
+        SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'
+        INSERT INTO n VALUES (0, 'zero')
+        SET sql_mode = ''
+        SELECT v FROM n WHERE id = 0
+        TRUNCATE TABLE n
+        INSERT INTO n (v) VALUES ('r')
+        SELECT * FROM n
+        DROP TABLE n
+        CREATE TABLE n (v VARCHAR(9), id BIGINT AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT = 70
+        INSERT INTO n VALUES ('s', 0)
+        RENAME TABLE n TO m
+        CREATE TABLE n (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))
+        INSERT INTO n (v) VALUES ('t')
+        INSERT INTO m (v) VALUES ('u')
+        SELECT * FROM m ORDER BY id
+        """,
+    )
+    for connection in servers:
+        answer(connection, "TRUNCATE TABLE n")
+        rows = ", ".join(f"(0, '{number}, (0, ''')" for number in range(1000))
+        assert answer(connection, f"INSERT INTO n VALUES {rows}, (5000, 'x''y'), (NULL, 'z')")[0] == 1002
+        answer(connection, "INSERT INTO n SELECT IF(id < 71, 0, id + 9000), v FROM m")
+    assert_alike(
+        servers,
+        """
+        SELECT COUNT(*), COUNT(DISTINCT id), MAX(id) FROM n WHERE v LIKE '%, (0, %'
+        SELECT * FROM n WHERE id >= 5000 ORDER BY id
+        """,
+    )
+
+
+def test_affected_rows_count_changes(servers: Sequence[Any]) -> None:
+    """A changed row counts twice and an unchanged one not at all; REPLACE counts deleted rows too."""
+    assert_alike(
+        servers,
+        """
+        CREATE TABLE u (id INT PRIMARY KEY, v INT DEFAULT 9, w VARCHAR(9) DEFAULT 'w')
+        INSERT INTO u VALUES (1, 1, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        INSERT INTO u VALUES (1, 1, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        INSERT INTO u VALUES (1, 2, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v), w = CONCAT(w, '!')
+        INSERT INTO u VALUES (1, 2, 'a'), (2, 2, 'b'), (3, 3, 'c') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        INSERT INTO u (id) VALUES (2), (4) ON DUPLICATE KEY UPDATE v = v + 1
+        INSERT INTO u VALUES (5, 1, 'a'), (5, 2, 'b'), (5, 2, 'b') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        INSERT INTO u VALUES (1, NULL, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        INSERT INTO u SELECT id + 4, v, w FROM (SELECT * FROM u) q ON DUPLICATE KEY UPDATE v = VALUES(v)
+        SELECT * FROM u ORDER BY id
+        REPLACE INTO u VALUES (1, NULL, 'a!'), (2, 7, 'b'), (30, 3, 'c')
+        REPLACE INTO u (id) VALUES (3)
+        REPLACE INTO u VALUES (40, 1, 'x'), (40, 2, 'y')
+        REPLACE INTO u SELECT id, 5, w FROM (SELECT * FROM u) q WHERE id < 4
+        INSERT IGNORE INTO u VALUES (1, 0, ''), (50, 0, '')
+        SELECT * FROM u ORDER BY id
+        CREATE TABLE k (id INT)
+        REPLACE INTO k VALUES (1), (1)
+        BEGIN
+        INSERT INTO u VALUES (1, 77, 'a'), (1, 78, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        ROLLBACK
+        SELECT * FROM u WHERE id = 1
+        """,
+    )
+
+
+def test_a_client_can_count_unchanged_rows(database: FlightsDatabase) -> None:
+    """With the flag FOUND_ROWS, as SQLAlchemy sets it, an upsert counts an unchanged row once."""
+    host, port = database.address
+    options: Any = {"host": host, "port": port, "user": USER, "password": PASSWORD, "database": "test"}
+    connection = pymysql.connect(**options, ssl_disabled=True, client_flag=CLIENT.FOUND_ROWS)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE f (id INT PRIMARY KEY, v INT)")
+        cursor.execute("INSERT INTO f VALUES (1, 1), (2, 2)")
+        upsert = "INSERT INTO f VALUES (1, 1), (2, 3), (3, 3) ON DUPLICATE KEY UPDATE v = VALUES(v)"
+        assert cursor.execute(upsert) == 1 + 2 + 1
+        cursor.execute("DROP TABLE f")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any, Final
 
 from sqlglot import exp
 
 #: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
+#: The beginning of the names of AUTO_INCREMENT columns' sequences.
+AUTO_INCREMENT: Final = "auto_increment_"
 #: A FLOAT(p) of at most this many bits has single precision.
 _SINGLE_BITS: Final = 24
 _D: Final = exp.DataType.Type
@@ -62,7 +65,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     because DuckDB does not store the length of a VARCHAR, and does not have MEDIUMTEXT or YEAR. The table's
     comment and keys are stored in the table's comment, because DuckDB supports only some keys.
     """
-    remark = _remark(tree)
+    remark, first_id = _remark(tree), _first_id(tree)
     tree.set("properties", _temporary_only(tree))
     schema = tree.this
     if not isinstance(schema, exp.Schema):
@@ -83,7 +86,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
             comment = (
                 f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
             )
-            _rewrite_column(item, table, follow_up)
+            _rewrite_column(item, table, follow_up, first_id)
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
             # DuckDB's UNIQUE does not have a name here.
@@ -164,7 +167,13 @@ def _temporary_only(tree: exp.Create) -> exp.Properties | None:
     return exp.Properties(expressions=kept) if kept else None
 
 
-def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> None:
+def _first_id(tree: exp.Create) -> int:
+    """Return the first id of AUTO_INCREMENT."""
+    option = tree.args["properties"].find(exp.AutoIncrementProperty) if tree.args.get("properties") else None
+    return 1 if option is None else max(1, int(option.name))
+
+
+def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str], first_id: int) -> None:
     kind = column.kind
     if kind is None:
         return
@@ -176,13 +185,13 @@ def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> Non
     constraints = [] if fits is None else [fits]
     for constraint in column.constraints:
         if isinstance(constraint.kind, exp.AutoIncrementColumnConstraint):
-            sequence = sequence_of(table, column.name)
+            sequence = _new_sequence(table, column.name)
             constraints.append(
                 exp.ColumnConstraint(
                     kind=exp.DefaultColumnConstraint(this=exp.func("nextval", exp.Literal.string(sequence)))
                 )
             )
-            before.append(f"CREATE SEQUENCE IF NOT EXISTS {sequence}")
+            before.append(f"CREATE SEQUENCE {sequence} START {first_id}")
         elif isinstance(constraint.kind, _KEPT):
             if isinstance(constraint.kind.this, exp.Boolean):
                 constraint.kind.set("this", exp.Literal.number(int(constraint.kind.this.this)))
@@ -201,7 +210,15 @@ def _length_check(column: str, kind: exp.DataType) -> exp.ColumnConstraint | Non
     return exp.ColumnConstraint(kind=exp.CheckColumnConstraint(this=call))
 
 
-def sequence_of(table: str, column: str) -> str:
-    """Return the name of an AUTO_INCREMENT column's sequence, which a marker distinguishes from others."""
+def _new_sequence(table: str, column: str) -> str:
+    """Return the name of a new AUTO_INCREMENT column's sequence.
+
+    It is unique, because a renamed table keeps its sequence, and databases may have tables of the same name.
+    """
     plain = "_".join(part.strip('"') for part in table.split("."))
-    return f"main.{sql_name(f'auto_increment_{plain}_{column}')}"
+    return f"main.{sql_name(f'{AUTO_INCREMENT}{plain}_{column}_{secrets.token_hex(4)}')}"
+
+
+def sequence_name(sequence: str) -> str:
+    """Return the name in the catalog of a quoted sequence."""
+    return sequence.removeprefix('main."').removesuffix('"').replace('""', '"')

@@ -20,6 +20,8 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     drop_error,
     from_duckdb,
 )
+from tidb_pe_magic.sandbox.mysql.insert_targets import Targets
+from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.mysql.columns import Source
     from tidb_pe_magic.sandbox.mysql.history import History
+    from tidb_pe_magic.sandbox.mysql.insert_targets import Target
+    from tidb_pe_magic.sandbox.mysql.inserts import Insertion
     from tidb_pe_magic.sandbox.mysql.session_state import SessionState
     from tidb_pe_magic.sandbox.mysql.show import Show
 
@@ -66,6 +70,7 @@ class Executor:
         self._show = show
         self._readers = readers
         self._definitions = Definitions(cursor, lambda: history.definitions)
+        self._targets = Targets(cursor, lambda: history.definitions)
         self.transaction = Transaction(cursor, history)
         self.snapshot = SnapshotRead(history)
         self.work = Work(self._interrupt)
@@ -128,17 +133,23 @@ class Executor:
         context = self._state.context(self._show.tables(), exact=exact)
         if isinstance(tree, exp.Describe):
             return await self._explain(tree, context)
-        sql = await asyncio.to_thread(to_duckdb, statement, context)
-        if context.sleep:
-            await self.work.sleep(context.sleep)
         if isinstance(tree, (*_DDL, *_WRITES)):
             self.refuse_reader(tree)
             self.snapshot.refuse_writes()
+        begin = not self._state.variables.get("autocommit")
+        if isinstance(tree, exp.Insert) and (target := await self._target(tree)) is not None:
+            return await self._insert(statement, target, context, begin=begin)
+        sql = await asyncio.to_thread(to_duckdb, statement, context)
+        if context.sleep:
+            await self.work.sleep(context.sleep)
         if isinstance(tree, _DDL):
             further = [to_duckdb(Statement(each), context) for each in statement.further]
-            return await self._define(tree, [*_sequences(context), sql, *further, *_comments(context)])
+            restarts = [target.restart_ids() for target in await self._truncated(tree)]
+            return await self._define(
+                tree, [*_sequences(context), sql, *restarts, *further, *_comments(context)]
+            )
         of_tables = tree.find(exp.Table) is not None
-        begin = not self._state.variables.get("autocommit") and of_tables
+        begin = begin and of_tables
         if isinstance(tree, _WRITES):
             return await self.in_thread(lambda: self._write(sql, begin=begin))
         if of_tables and self.snapshot.timestamp:
@@ -163,10 +174,61 @@ class Executor:
         return Result()
 
     def _write(self, sql: str, *, begin: bool) -> Result:
-        count, first_id = self.transaction.write(sql, begin=begin)
-        if first_id:
+        return Result(affected_rows=self.transaction.write(sql, begin=begin))
+
+    async def _target(self, tree: exp.Expr) -> Target | None:
+        table = tree.find(exp.Table)
+        if table is None:
+            return None
+        return await self.in_thread(
+            lambda: self._targets.of(table.db or self._state.database or "", table.name)
+        )
+
+    async def _truncated(self, tree: exp.Expr) -> list[Target]:
+        """Return the table whose ids start again, if there is one."""
+        target = await self._target(tree) if isinstance(tree, exp.TruncateTable) else None
+        return [] if target is None or not target.sequence else [target]
+
+    async def _insert(
+        self, statement: Statement, target: Target, context: TranslationContext, *, begin: bool
+    ) -> Result:
+        zero_is_id = "NO_AUTO_VALUE_ON_ZERO" in self._state.variables.get("sql_mode").split(",")
+
+        def translate() -> tuple[Insertion, list[str], str]:
+            made = insertion(statement, target, zero_is_id=zero_is_id)
+            check = "" if made.query is None else made.duplicates(to_duckdb(Statement(made.query), context))
+            return made, [to_duckdb(each, context) for each in made.statements], check
+
+        made, statements, check = await asyncio.to_thread(translate)
+        if context.sleep:
+            await self.work.sleep(context.sleep)
+        return await self.in_thread(lambda: self._run_insertion(made, statements, check, begin=begin))
+
+    def _run_insertion(
+        self, made: Insertion, statements: Sequence[str], check: str, *, begin: bool
+    ) -> Result:
+        rows, target = made.rows, made.target
+
+        def count() -> None:
+            nonlocal rows
+            ((rows, different),) = self._cursor.execute(check).fetchall()
+            refuse_duplicates(rows, different)
+
+        table = target.table if made.counted else ""
+        if len(statements) > 1 and made.given:
+            statements = [sql for each in statements for sql in (each, target.pass_ids())]
+        written = self.transaction.insert(
+            statements, begin=begin, table=table, check=count if check else None
+        )
+        if made.given:
+            self._cursor.execute(target.pass_ids()).fetchall()
+        first_id = made.first_id(written.first_id)
+        if written.first_id:
             self._state.last_insert_id = first_id
-        return Result(affected_rows=count, last_insert_id=first_id)
+        affected = written.changed
+        if made.counted:
+            affected = made.affected(rows, written.changed, written.growth, found=self._state.counts_found)
+        return Result(affected_rows=affected, last_insert_id=first_id)
 
     def _show_query(self, tree: exp.Expr) -> Callable[[], str] | None:
         """Return the function that builds the query for SHOW and DESCRIBE; None for other statements."""

@@ -22,7 +22,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.executor import Executor
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
-from tidb_pe_magic.sandbox.mysql.protocol import FieldFlag, Status
+from tidb_pe_magic.sandbox.mysql.protocol import Capability, FieldFlag, Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.result import Result
 from tidb_pe_magic.sandbox.mysql.session_state import SessionState
@@ -105,6 +105,7 @@ class Session:
         self._set_schema(login.database or DEFAULT_DATABASE)
         self.state.username, self.state.connection_id = login.user, connection_id
         self.state.variables.set("character_set_client", login.charset)
+        self.state.counts_found = bool(login.capabilities & Capability.FOUND_ROWS)
 
     async def close(self) -> None:
         """Roll back and close the cursor."""

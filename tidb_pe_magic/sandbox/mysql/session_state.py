@@ -31,6 +31,7 @@ class SessionState:
         database: the current one.
         statement: the text of the running statement.
         row_count: ROW_COUNT() of the last statement.
+        counts_found: the client counts the rows that an UPDATE finds, not only those that it changes.
     """
 
     variables: Variables
@@ -42,6 +43,7 @@ class SessionState:
     last_query: LastQuery = field(default_factory=LastQuery)
     last_insert_id: int = 0
     row_count: int = -1
+    counts_found: bool = False
 
     def reset(self) -> None:
         """Return to the defaults, with the same user and database."""

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from tidb_pe_magic.sandbox.mysql.create_table import AUTO_INCREMENT, sql_name
 from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
+from tidb_pe_magic.sandbox.mysql.insert_targets import NEXT_VALUES
 from tidb_pe_magic.sandbox.mysql.result import RowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
     from tidb_pe_magic.sandbox.mysql.history import History
 
 _LOST: Final = "The transaction was rolled back as a whole; try restarting transaction"
+#: The sequences of dropped tables.
+_UNUSED_SEQUENCES: Final = f"""
+SELECT s.sequence_name, s.sequence_oid FROM duckdb_sequences() s
+WHERE starts_with(s.sequence_name, '{AUTO_INCREMENT}') AND NOT EXISTS (
+  SELECT 1 FROM duckdb_columns() c WHERE contains(c.column_default, replace(s.sequence_name, '"', '""')))"""  # noqa: S608 - of a constant
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an INSERT did.
+
+    Attributes:
+        changed: number of inserted and updated rows.
+        growth: rows by which the table has grown, if that mattered.
+        first_id: the first id that was drawn; 0 if none was.
+    """
+
+    changed: int
+    growth: int
+    first_id: int
 
 
 class Transaction:
@@ -72,6 +95,8 @@ class Transaction:
         try:
             for sql in statements:
                 self._cursor.execute(sql)
+            for name, _ in self._cursor.execute(_UNUSED_SEQUENCES).fetchall():
+                self._cursor.execute(f"DROP SEQUENCE main.{sql_name(name)}")
             with self._history.commit():
                 self._cursor.execute("COMMIT")
             self._history.definitions += 1
@@ -79,23 +104,67 @@ class Transaction:
             self._abandon()
             raise
 
-    def write(self, sql: str, *, begin: bool) -> tuple[int, int]:
-        """Run an INSERT, UPDATE or DELETE; return the number of rows and the first generated id."""
+    def write(self, sql: str, *, begin: bool) -> int:
+        """Run an UPDATE or DELETE; return the number of rows."""
+        return self.insert([sql], begin=begin).changed
+
+    def insert(
+        self,
+        statements: Sequence[str],
+        *,
+        begin: bool,
+        table: str = "",
+        check: Callable[[], None] | None = None,
+    ) -> Written:
+        """Run the statements of an INSERT as one unit.
+
+        Args:
+            statements: in DuckDB's SQL.
+            begin: begin a transaction that stays open.
+            table: the table whose growth matters; empty if it does not.
+            check: runs before, and sees the same data.
+        """
         self._begin_if(begin)
-        before = self._sequence_values()
+        before = self._next_values()
         try:
             # Outside a transaction it commits at its end; within one, COMMIT does.
             with contextlib.nullcontext() if self._open else self._history.commit():
-                rows = self._cursor.execute(sql).fetchall()
+                if check is not None:
+                    check()
+                size = self._size(table)
+                changed = self._run_all(statements)
+                growth = self._size(table) - size
         except duckdb.Error:
             self._recover()
             raise
         if self._open:
-            self._writes.append(sql)
-        count = int(rows[0][0]) if rows else 0
-        after = self._sequence_values()
-        changed = [value for name, value in after.items() if value != before.get(name)]
-        return count, changed[0] - count + 1 if len(changed) == 1 else 0
+            self._writes += statements
+        drawn = [name for name, value in self._next_values().items() if value != before.get(name, value)]
+        return Written(changed, growth, before[drawn[0]] if len(drawn) == 1 else 0)
+
+    def _run_all(self, statements: Sequence[str]) -> int:
+        alone = len(statements) > 1 and not self._open
+        count = 0
+        if alone:
+            self._cursor.execute("BEGIN TRANSACTION")
+        try:
+            for sql in statements:
+                rows = self._cursor.execute(sql).fetchall()
+                # The queries between the parts of an INSERT only move its ids.
+                count += int(rows[0][0]) if rows and not sql.startswith("SELECT") else 0
+            if alone:
+                self._cursor.execute("COMMIT")
+        except duckdb.Error:
+            if alone:
+                self._abandon()
+            raise
+        return count
+
+    def _size(self, table: str) -> int:
+        if not table:
+            return 0
+        ((rows,),) = self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - quoted
+        return int(rows)
 
     def read(self, sql: str, *, begin: bool) -> RowStream:
         """Start a query; `fetch` returns its rows."""
@@ -144,11 +213,8 @@ class Transaction:
         with contextlib.suppress(duckdb.TransactionException):
             self._cursor.execute("ROLLBACK")
 
-    def _sequence_values(self) -> dict[str, int]:
-        rows = self._cursor.execute(
-            "SELECT sequence_name, last_value FROM duckdb_sequences() WHERE last_value IS NOT NULL"
-        ).fetchall()
-        return dict(rows)
+    def _next_values(self) -> dict[str, int]:
+        return dict(self._cursor.execute(NEXT_VALUES).fetchall())
 
     def _recover(self) -> None:
         """Undo only the failed statement: DuckDB aborts the whole transaction, and would answer OK to COMMIT.
@@ -166,10 +232,10 @@ class Transaction:
             raise SqlError(DEADLOCK, _LOST)
         try:
             self._started = self._history.begin(self, self._cursor)
-            before = self._sequence_values()
+            before = self._next_values()
             for sql in writes:
                 self._cursor.execute(sql)
-            again = self._sequence_values()
+            again = self._next_values()
         except duckdb.Error:
             self.end()
             raise SqlError(DEADLOCK, _LOST) from None
