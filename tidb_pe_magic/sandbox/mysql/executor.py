@@ -23,10 +23,11 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.insert_targets import Targets
 from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
+from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
-from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, to_duckdb
+from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
 from tidb_pe_magic.sandbox.mysql.work import Work
 

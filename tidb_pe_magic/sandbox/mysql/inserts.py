@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tidb_pe_magic.sandbox.mysql.insert_targets import Target
-    from tidb_pe_magic.sandbox.mysql.translate import Statement
+    from tidb_pe_magic.sandbox.mysql.parser import Statement
 
 #: A value among the rows that were not parsed: bytes, a text, or a number or NULL.
 _VALUE: Final = r"\s*(?:(?:unhex|nextval)\('(?:[^']++|'')*+'\)|'(?:[^']++|'')*+'|[^,'()]++)\s*"

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, PARSE_ERROR, SqlError
-from tidb_pe_magic.sandbox.mysql.translate import Statement, with_rows
+from tidb_pe_magic.sandbox.mysql.parser import Statement, with_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

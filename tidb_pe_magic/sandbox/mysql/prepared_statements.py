@@ -16,9 +16,9 @@ from tidb_pe_magic.sandbox.mysql.protocol import Cursor, FieldType, MalformedPac
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidb_pe_magic.sandbox.mysql.parser import Statement
     from tidb_pe_magic.sandbox.mysql.result import Result
     from tidb_pe_magic.sandbox.mysql.session import Session
-    from tidb_pe_magic.sandbox.mysql.translate import Statement
 
 _UNSIGNED: Final = 0x80
 _NUMBER_BYTES: Final = 4
