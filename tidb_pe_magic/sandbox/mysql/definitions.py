@@ -80,10 +80,6 @@ class Definitions:
             self._known[key] = _system_table(*key) or self._table(*key) or self._view(*key)
         return self._known[key]
 
-    def forget(self) -> None:
-        """Clear the cache."""
-        self._known.clear()
-
     def _table(self, schema: str, table: str) -> Sequence[Output]:
         # Read to the end, because DuckDB refuses other work on a cursor with unread rows.
         place = next(iter(self._cursor.execute(_TABLE, [table, schema]).fetchall()), None)
