@@ -361,7 +361,7 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved_console: Console, tmp
     assert [each["name"][:5] for each in json.loads(plan.stdout)["operators"]] == ["Table", "Table"]
     missing = console.run("query", "SELECT 1")
     assert (missing.returncode, missing.stdout) == (3, "")
-    assert "tidb-pe connect --alias tidb" in missing.stderr
+    assert "Connection tidb is not open.\nTry: tidb-pe connect --alias tidb --save" in missing.stderr
     other = console.run("query", "SELECT 1", "--alias", "db")
     assert "query @db" in other.stderr
     wide = console.run("query", "@db", "SELECT flight FROM flights, airlines, airlines b")

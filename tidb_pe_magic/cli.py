@@ -302,6 +302,10 @@ def _spelling(cluster: str) -> Spelling:
     """Return how commands are written here: a shell does not remember the cluster of an earlier command."""
 
     def spell(suggestion: Suggestion) -> str:
+        # A shell keeps no connection open, so only a saved one is of use to the next command.
+        words = suggestion.words
+        if suggestion.operation == "connect" and words[:1] == ("--alias",) and "--save" not in words:
+            suggestion = Suggestion(suggestion.operation, *suggestion.words, "--save")
         named = {"--cluster", "--region"} & set(suggestion.words)
         if cluster and suggestion.operation in _CLUSTERED and not named:
             suggestion = Suggestion(suggestion.operation, *suggestion.words, "--cluster", cluster)

@@ -115,7 +115,7 @@ def test_a_parameter_without_values_is_refused_before_the_server(sql: str, param
         ("SELECT :a", {}, ":a is in the SQL, but no value was given for it"),
         ("SELECT :a", {"a": 1, "b": 2}, "b: not found as :name"),
         ("SELECT ?, :a", {"a": 1}, "take a list"),
-        ("SELECT ?", [], "has 1 question marks, but 0 values"),
+        ("SELECT ?", [], "question marks in the SQL: 1; values given: 0"),
         ("SELECT :a", {"a": [1, 2]}, ":a: contains 2 values, but this place takes one. Write IN (:a)."),
         ("SELECT f(:a, 1)", {"a": []}, ":a: is empty, but only IN accepts an empty list."),
         ("SELECT 1 IN (:a)", {"a": [[1]]}, ":a: a value is a list; one parameter is one value."),

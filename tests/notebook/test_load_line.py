@@ -62,7 +62,7 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
             "Add new rows and update existing ones with --if-exists append",
         ),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
-        ("delays --table x --alias other", "connection other does not exist; open: tidb."),
+        ("delays --table x --alias other", "connection other is not open; open: tidb."),
         ("delays", "--table: is missing"),
     ):
         cell = connected.run(f"%tidb_pe load {line}")

@@ -164,6 +164,10 @@ def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: A
     """`--alias` names the connection for `%%sql` cells."""
     shell.must(f"%tidb_pe run demo {PLACEMENT} --alias flights --database nycflights13")
     shell.must("%%sql flights\nSELECT 1")
+    for name in ("flights", "@flights"):
+        assert (
+            "\nTry: %tidb_pe disconnect --alias flights\n" in shell.run(f"%tidb_pe disconnect {name}").output
+        )
     assert list(shell.must("%tidb_pe disconnect --alias flights").value.alias) == list("flights")
 
 

@@ -245,6 +245,13 @@ def _unknown_words(operation: Operation, unknown: Sequence[str]) -> InvalidReque
     see = _help_command(operation.name)
     typed = next((word for word in unknown if word.startswith("-")), "")
     named = _FLAG.match(typed)
+    takes_words = any(described.positional for described in operation.request.options().values())
+    if not named and len(unknown) == 1 and "--alias" in flags(operation) and not takes_words:
+        return InvalidRequest(
+            "arguments",
+            f"{operation.name} takes the name of a connection as --alias.",
+            advice=Advice("", Suggestion(operation.name, "--alias", unknown[0].lstrip("@"))),
+        )
     if not named:
         return InvalidRequest(
             "arguments",

@@ -33,7 +33,7 @@ def open_connection(context: Context, request: ConnectionFields, on_event: Event
         connect(context, ConnectRequest(profile=alias), on_event)
     record = context.connections.record(alias)
     if record is None:
-        raise not_open(context, alias, f"connection {alias} does not exist")
+        raise not_open(context, alias)
     return record
 
 
@@ -80,12 +80,10 @@ def _open(context: Context, name: str, on_event: EventHook) -> str:
     )
 
 
-def not_open(context: Context, alias: str, reason: str) -> errors.StepOrderError:
+def not_open(context: Context, alias: str) -> errors.StepOrderError:
     """Return the error for an alias that is not open, with the open aliases."""
     others = ", ".join(context.connections)
     return errors.StepOrderError(
-        reason + (f"; open: {others}." if others else "."),
-        advice=Advice(
-            "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-        ),
+        f"connection {alias} is not open" + (f"; open: {others}." if others else "."),
+        advice=Advice("", Suggestion("connect", "--alias", alias)),
     )

@@ -184,7 +184,7 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
     alias = resolve_alias(context, request.profile, request.alias, on_event)
     record = context.connections.record(alias)
     if record is None:
-        error = not_open(context, alias, f"connection {alias} is not open")
+        error = not_open(context, alias)
         if alias in saved_connections.names(context.environ):
             error.advise(
                 Advice("It is only saved. Use its name.", Suggestion("query", f"@{alias}", "SELECT 1"))

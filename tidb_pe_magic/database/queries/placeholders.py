@@ -92,7 +92,7 @@ def bind(
         return _fill(sql, found, _values(found, params))
     marks = [each for each in found if not each.name]
     if len(marks) != len(params):
-        reason = f"the SQL has {len(marks)} question marks, but {len(params)} values were given."
+        reason = f"question marks in the SQL: {len(marks)}; values given: {len(params)}."
         raise InvalidRequest(_FIELD, reason)
     return _fill(sql, marks, list(params))
 
