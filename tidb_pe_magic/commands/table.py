@@ -83,7 +83,6 @@ class Operation:
         target: `module:function`, imported at the first call; empty if only the notebook implements it.
         group: the group in the help.
         summary: one line, in the imperative.
-        tutorial: the steps of the tutorial that it covers; may be empty.
         mutates: it can change something in a cloud.
         example: a command as typed; the lines after the first are a cell's body.
         skins: the interfaces that have it.
@@ -95,7 +94,6 @@ class Operation:
     target: str
     group: Group
     summary: str
-    tutorial: str
     example: str
     mutates: bool = False
     skins: frozenset[Skin] = _USUAL
@@ -123,7 +121,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "clusters:clusters",
             group=Group.STEPS,
             summary="List the clusters, and why some cannot be used",
-            tutorial="1.1",
             example="clusters",
         ),
         Operation(
@@ -132,7 +129,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "clusters:cluster",
             group=Group.STEPS,
             summary="Select a cluster, and show its service name, zones, region and port",
-            tutorial="1.2-1.4",
             example="cluster demo",
         ),
         Operation(
@@ -141,7 +137,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "networks:networks",
             group=Group.STEPS,
             summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
-            tutorial="2.7",
             example="networks",
         ),
         Operation(
@@ -150,7 +145,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "verify:verify",
             group=Group.STEPS,
             summary="Verify that this account can reach the endpoint service",
-            tutorial="2.5-2.6",
             example="verify",
         ),
         Operation(
@@ -159,7 +153,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "plan:plan",
             group=Group.STEPS,
             summary="Show what create would create and bill, with the API's dry run",
-            tutorial="2.1-2.8",
             example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
         ),
         Operation(
@@ -168,7 +161,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "create:create",
             group=Group.STEPS,
             summary="Create the endpoint, or adopt the existing one for this service and VPC",
-            tutorial="2.1-2.8",
             example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
             mutates=True,
         ),
@@ -178,7 +170,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "wait:wait",
             group=Group.STEPS,
             summary="Wait until the endpoint is Active and its connection Connected",
-            tutorial="2.9",
             example="wait --timeout 300",
         ),
         Operation(
@@ -187,7 +178,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "authorize:authorize",
             group=Group.STEPS,
             summary="Show the rule that allows the endpoint, if the cluster has Authorized Networks",
-            tutorial="3",
             example="authorize",
         ),
         Operation(
@@ -196,7 +186,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "connect:connect",
             group=Group.START,
             summary="Connect to the private host and register the connection with jupysql",
-            tutorial="4.1-4.3, 4.5",
             example="connect --database nycflights13 --save",
         ),
         Operation(
@@ -205,7 +194,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "connections:connections",
             group=Group.CONNECTIONS,
             summary="List the open and the saved connections",
-            tutorial="",
             example="connections",
         ),
         Operation(
@@ -214,7 +202,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "connection_string:connection_string",
             group=Group.CONNECTIONS,
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
-            tutorial="4.4",
             example="connection-string --with jdbc",
         ),
         Operation(
@@ -223,7 +210,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "query:query",
             group=Group.ASK,
             summary="Read a query's result into a DataFrame, an Arrow table, or a Parquet or CSV file",
-            tutorial="",
             example="query @tidb 'SELECT * FROM airlines' --max-rows 1000",
             skins=frozenset(Skin),
         ),
@@ -233,7 +219,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "tables:tables",
             group=Group.ASK,
             summary="List databases and tables, or show one table's columns, indexes and first rows",
-            tutorial="",
             example="tables",
         ),
         Operation(
@@ -242,7 +227,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "load:load",
             group=Group.ASK,
             summary="Load a DataFrame, or a CSV or Parquet file, into a table",
-            tutorial="",
             example="load frame --table delays",
         ),
         Operation(
@@ -251,7 +235,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "sql_user:sql_user",
             group=Group.CONNECTIONS,
             summary="Create, list or delete SQL users, or rotate a password, which is stored and never shown",
-            tutorial="",
             example="sql-user create analyst --role readonly",
             mutates=True,
         ),
@@ -261,7 +244,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "doctor:doctor",
             group=Group.CLEAN_UP,
             summary="Examine name, network, port, TLS and login, and show the cause of the first failure",
-            tutorial="",
             example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
         ),
         Operation(
@@ -270,7 +252,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "disconnect:disconnect",
             group=Group.CONNECTIONS,
             summary="Close a connection and remove it from jupysql",
-            tutorial="",
             example="disconnect --alias tidb",
             skins=frozenset({Skin.LINE, Skin.PYTHON}),
             elsewhere={Skin.CONSOLE: "Connections of `tidb-pe` close when the command ends."},
@@ -281,7 +262,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "status:status",
             group=Group.START,
             summary="Show each step's current state in the clouds, and the next command",
-            tutorial="all",
             example="status",
         ),
         Operation(
@@ -290,7 +270,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "endpoints:endpoints",
             group=Group.CLEAN_UP,
             summary="List the endpoints of the cluster's service",
-            tutorial="",
             example="endpoints",
         ),
         Operation(
@@ -299,7 +278,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "delete:delete",
             group=Group.CLEAN_UP,
             summary="Delete an endpoint: first its zones, then the endpoint; wait until it is deleted",
-            tutorial="",
             example="delete ep-t4nabc123 --yes",
             mutates=True,
         ),
@@ -309,7 +287,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "run:run",
             group=Group.START,
             summary="Show the plan, then do every step in order, skipping finished steps",
-            tutorial="all",
             example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
             mutates=True,
         ),
@@ -319,7 +296,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "fleet.actions:fleet",
             group=Group.PLATFORM,
             summary="Plan, create, check or delete the endpoints of many clusters and VPCs, listed in a file",
-            tutorial="2.1-2.9",
             example="fleet init fleet.toml",
             mutates=True,
         ),
@@ -329,7 +305,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "whoami:whoami",
             group=Group.PLATFORM,
             summary="Show the source of each key, whether it works, and what is left of the rate limit",
-            tutorial="",
             example="whoami",
         ),
         Operation(
@@ -338,7 +313,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "permissions:permissions",
             group=Group.PLATFORM,
             summary="Show the minimal RAM policy for the access key's owner, as JSON",
-            tutorial="",
             example="permissions --clean-up",
         ),
         Operation(
@@ -347,7 +321,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "history:history",
             group=Group.PLATFORM,
             summary="Show what was changed in the clouds from here, with the request IDs",
-            tutorial="",
             example="history --limit 5",
         ),
         Operation(
@@ -356,7 +329,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "export:export",
             group=Group.PLATFORM,
             summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
-            tutorial="",
             example="export terraform --to main.tf",
         ),
         Operation(
@@ -365,7 +337,6 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "help:help_topic",
             group=Group.PLATFORM,
             summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
-            tutorial="",
             example="help tls",
         ),
         Operation(
@@ -374,7 +345,6 @@ OPERATIONS: dict[str, Operation] = {
             target="",
             group=Group.START,
             summary="Show the steps as a form of widgets, each with its command",
-            tutorial="all",
             example="form create --cluster demo",
             skins=frozenset({Skin.LINE}),
             elsewhere={Skin.CONSOLE: "A form needs a notebook."},
@@ -385,7 +355,6 @@ OPERATIONS: dict[str, Operation] = {
             target="",
             group=Group.PLATFORM,
             summary="Start, stop or check the embedded clouds with real data; no account needed",
-            tutorial="",
             example="sandbox start",
             skins=frozenset({Skin.LINE}),
             elsewhere={Skin.CONSOLE: "In a shell, run `python -m tidb_pe_magic.sandbox`."},
