@@ -244,7 +244,6 @@ def test_logins_are_those_of_clusters_that_accept_sql(api: Api) -> None:
     expected = {f"{c.user_prefix}.root": "root password" for c in clusters if c.display_name in usable}
     assert len(expected) == 9
     assert api.store.sql_logins() == expected
-    assert api.store.user_prefixes() == {cluster.user_prefix for cluster in clusters}
 
 
 def test_logins_follow_the_cluster(api: Api) -> None:

@@ -101,10 +101,6 @@ class ClusterStore:
             }
             self._users = {_key(user): user for user in state.sql_users}
 
-    def user_prefixes(self) -> frozenset[str]:
-        """Return the prefixes of all clusters, including unusable ones."""
-        return frozenset(cluster.user_prefix for cluster in self.clusters.values())
-
     def sql_logins(self, services: Collection[str] | None = None) -> dict[str, str]:
         """Return the full name and password of every user who can log in to the database.
 
