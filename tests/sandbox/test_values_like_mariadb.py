@@ -226,3 +226,32 @@ def test_a_client_can_count_unchanged_rows(database: FlightsDatabase) -> None:
         upsert = "INSERT INTO f VALUES (1, 1), (2, 3), (3, 3) ON DUPLICATE KEY UPDATE v = VALUES(v)"
         assert cursor.execute(upsert) == 1 + 2 + 1
         cursor.execute("DROP TABLE f")
+
+
+def test_a_collation_may_ignore_case(servers: Sequence[Any]) -> None:
+    """A column or comparison with a `_ci` collation ignores case and accents."""
+    assert_alike(
+        servers,
+        """
+        CREATE TABLE c (id INT KEY, v CHAR(9) COLLATE utf8mb4_general_ci, b CHAR(9) COLLATE utf8mb4_bin)
+        INSERT INTO c VALUES (1, 'A', 'A'), (2, 'a', 'a'), (3, 'Á', 'Á'), (4, 'b', 'b'), (5, NULL, NULL)
+        SELECT id FROM c WHERE v = 'a' ORDER BY id
+        SELECT id FROM c WHERE b = 'a' ORDER BY id
+        SELECT id FROM c WHERE v IN ('B', 'x') OR v LIKE 'B%'
+        SELECT id FROM c WHERE v <> 'a'
+        SELECT id FROM c WHERE v BETWEEN 'A' AND 'A' ORDER BY id
+        SELECT COUNT(*) FROM c GROUP BY v ORDER BY COUNT(*)
+        SELECT COUNT(DISTINCT v), COUNT(DISTINCT b) FROM c
+        SELECT COUNT(*) FROM c x JOIN c y ON x.v = y.v
+        SELECT id FROM c WHERE b = 'B' COLLATE utf8mb4_general_ci
+        SELECT id FROM c ORDER BY v DESC, id
+        INSERT INTO c VALUES (1, 'a', 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
+        UPDATE c SET v = 'B' WHERE v = 'B'
+        SELECT v FROM c WHERE id IN (1, 4) ORDER BY id
+        CREATE TABLE w (v VARCHAR(9), t TEXT) DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_unicode_ci
+        INSERT INTO w VALUES ('a', 'T')
+        SELECT COUNT(*) FROM w WHERE v = 'A' AND t = 't'
+        """,
+    )
+    keyed = "CREATE TABLE k (v VARCHAR(9) COLLATE utf8mb4_general_ci PRIMARY KEY)"
+    assert answer(servers[0], keyed) == (1235,)

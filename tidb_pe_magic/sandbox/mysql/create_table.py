@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql import collations
+
 #: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
 #: The beginning of the names of AUTO_INCREMENT columns' sequences.
@@ -65,7 +67,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     because DuckDB does not store the length of a VARCHAR, and does not have MEDIUMTEXT or YEAR. The table's
     comment and keys are stored in the table's comment, because DuckDB supports only some keys.
     """
-    remark, first_id = _remark(tree), _first_id(tree)
+    remark, first_id, ignoring = _remark(tree), _first_id(tree), collations.of_columns(tree)
     tree.set("properties", _temporary_only(tree))
     schema = tree.this
     if not isinstance(schema, exp.Schema):
@@ -87,6 +89,8 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
                 f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
             )
             _rewrite_column(item, table, follow_up, first_id)
+            if item.name.lower() in ignoring:
+                item.set("constraints", [collations.constraint(), *item.constraints])
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
             # DuckDB's UNIQUE does not have a name here.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql.collations import collate
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -147,6 +149,7 @@ _REPLACEMENTS: Final[
     (exp.UnixToTime, _from_unix_time),
     (_ARITHMETIC, _numbers),
     (exp.DataType, _column_type),
+    (exp.Collate, lambda node: collate(node) if isinstance(node, exp.Collate) else node),
 )
 
 

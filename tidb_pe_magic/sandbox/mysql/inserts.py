@@ -254,7 +254,10 @@ def _changes(conflict: exp.Expr, tree: exp.Expr, target: Target) -> exp.Expr:
         value = assignment.expression.copy()
         if kind := types.get(name.lower()):
             value = exp.Cast(this=exp.paren(value, copy=False), to=exp.DataType.build(kind, dialect="duckdb"))
-        old = _named(name, table.alias_or_name)
+        old: exp.Expr = _named(name, table.alias_or_name)
+        if types.get(name.lower()) == "VARCHAR":
+            # Its collation may ignore case.
+            old, value = (exp.Anonymous(this="encode", expressions=[each]) for each in (old, value))
         conditions.append(exp.not_(exp.paren(exp.NullSafeEQ(this=old, expression=value))))
     return exp.or_(*conditions)
 
