@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 import pytest
 import sqlalchemy.exc
+from database.command_log import CommandLog
 from database.relay import Relay
 from pymysql.constants import COMMAND
 from support.secrets_in_traceback import holders
@@ -81,6 +82,37 @@ def test_a_killed_connection_continues_and_loses_no_insert(
     assert identity(connection) != first
     connection.close()
     assert count(plain_server) == 3
+
+
+def test_a_session_sends_no_needless_ping_and_no_needless_rollback(
+    plain_server: MariaDb, opened: Open
+) -> None:
+    """The pool's ping is enough for a statement, unless the server hung up since; DO 0 needs no ROLLBACK."""
+    plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
+    with CommandLog((plain_server.host, plain_server.port)) as log:
+        engine = opened(plain_server.target(host=log.host, port=log.port)).engine
+        log.take()
+        for statement, limit, sent in (
+            ("DO 0", 60.0, ["14", "DO 0"]),
+            ("DO 0", 0.0, ["14", "14", "DO 0"]),
+            ("SELECT 1", 60.0, ["14", "SELECT 1", "ROLLBACK"]),
+            ("BEGIN", 60.0, ["14", "BEGIN", "ROLLBACK"]),
+        ):
+            with engine.connect() as connection:
+                session: Any = connection.connection.dbapi_connection
+                session.ping_limit = limit
+                connection.exec_driver_sql(statement)
+            assert log.take()[-1] == sent
+        with engine.connect() as connection:
+            session = connection.connection.dbapi_connection
+            session.ping_limit = 60.0
+            before = session.thread_id()
+            connection.exec_driver_sql("DO 0")
+            session.ping()
+            kill(plain_server, connection)
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+            assert session.thread_id() != before
+    assert count(plain_server) == 1
 
 
 def fail_in(block: AbstractContextManager[object], connection: Connection | None = None) -> None:

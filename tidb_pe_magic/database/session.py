@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import selectors
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import pymysql.err
-from pymysql.constants import CR, SERVER_STATUS
+from pymysql.constants import COMMAND, CR, SERVER_STATUS
 
 from tidb_pe_magic.database import forks, greeting
 from tidb_pe_magic.database.deadline import Deadline
@@ -17,6 +19,7 @@ from tidb_pe_magic.database.login_connection import CannotConnect, LoginConnecti
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from tidb_pe_magic.credentials.secrets import Secret
@@ -43,11 +46,12 @@ class Session(LoginConnection):
         pinned: its owner keeps it permanently: after a loss, the error is shown, then it is reopened in
             place, and the error of its next statement says what the new session lacks.
         idle_limit: seconds after which a NAT may have forgotten the connection.
+        ping_limit: seconds after a ping in which no other one is sent: the pool's is enough for a statement.
     """
 
-    server_status: int
     db: str | bytes | None
     thread_id: Callable[[], int]
+    _sock: socket.socket
 
     def __init__(  # noqa: PLR0913 - the values that the connector has
         self,
@@ -76,7 +80,8 @@ class Session(LoginConnection):
         super().__init__(secret=secret, context=context, plain_if_offered=plain_if_offered, **arguments)
         self.pinned = False
         self.idle_limit = 5.0
-        self.server_status = 0
+        self.ping_limit = 0.5
+        self._status, self._status_known = 0, False
         self._timeout, self._login_timeout = timeout, login_timeout
         self._reopen = reopen
         self._kill = kill
@@ -84,6 +89,7 @@ class Session(LoginConnection):
         self._identity = 0
         self._in_block = False
         self._used = time.monotonic()
+        self._pinged = -math.inf
         forks.watch(self)
 
     def establish(self, deadline: Deadline, reached: greeting.ServerConnection | None = None) -> None:
@@ -95,6 +101,15 @@ class Session(LoginConnection):
         super().establish(deadline, reached)
         self._settings.clear()
         self._identity = 0
+
+    @property
+    def server_status(self) -> int:
+        """The flags of the server's last answer that has any: the driver skips those of a SELECT."""
+        return self._status
+
+    @server_status.setter
+    def server_status(self, flags: int) -> None:
+        self._status, self._status_known = flags, True
 
     @property
     def in_transaction(self) -> bool:
@@ -192,6 +207,8 @@ class Session(LoginConnection):
     def _answers(self) -> bool:
         if not self.open:
             return False
+        if time.monotonic() - self._pinged < self.ping_limit and not self._has_input():
+            return True
         try:
             self.ping(reconnect=False)
         except BaseException as error:
@@ -206,6 +223,13 @@ class Session(LoginConnection):
         """Ping the server with a short timeout: if a NAT dropped the connection, it never answers."""
         with self.packet_timeout(min(self._timeout, _PING_SECONDS)):
             super().ping(reconnect)  # type: ignore[call-overload]
+        self._pinged = time.monotonic()
+
+    def _has_input(self) -> bool:
+        """Return whether an idle session has received something, such as the end of the connection."""
+        with selectors.DefaultSelector() as selector:  # select() fails in a process with many open files
+            selector.register(self._sock, selectors.EVENT_READ)
+            return bool(selector.select(timeout=0))
 
     def is_calm(self) -> bool:
         """Let a late KILL QUERY end an unimportant statement; return False if the session is lost."""
@@ -220,6 +244,9 @@ class Session(LoginConnection):
         return False
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
+        # Closing a prepared statement has no answer, and changes no transaction.
+        self._status_known &= command == COMMAND.COM_STMT_CLOSE
+        self._pinged = -math.inf
         super()._execute_command(command, sql)  # type: ignore[misc]
         self._used = time.monotonic()
 
@@ -269,7 +296,13 @@ class Session(LoginConnection):
         self._end_block()
 
     def rollback(self) -> None:
-        """Roll back; a lost connection was rolled back by the server."""
+        """Roll back; a lost connection was rolled back by the server.
+
+        A pool does so whenever a connection is returned. Nothing is sent if the last answer said that no
+        transaction is open.
+        """
+        if self._status_known and not self.holds_transaction:
+            return
         self._end(super().rollback, nothing_to_lose=True)
         self._end_block()
 
