@@ -150,6 +150,29 @@ def test_a_terminal_has_no_forms(shell: Shell) -> None:
     assert "%tidb_pe -h" in cell.output
 
 
+def test_sql_before_connect_names_the_command(shell: Shell) -> None:
+    """After a restart of the kernel, SQL cells and lines say that no connection is open."""
+    for typed in ("%%sql\nSELECT 1", "%sql SELECT {x}", "%%sql tidb\nSELECT 1"):
+        cell = shell.run(typed)
+        assert isinstance(cell.error, errors.StepOrderError)
+        assert cell.output.split("\n")[:2] == [
+            "No connection is open. Open one first.",
+            "Try: %tidb_pe connect",
+        ]
+    shell.must("%unload_ext tidb_pe_magic")
+    assert isinstance(shell.run("%%sql\nSELECT 1").error, UsageError)
+
+
+def test_a_sql_magic_of_another_extension_stays(plain_shell: Shell) -> None:
+    """Loading and unloading leave a platform's own `%%sql` alone."""
+    plain_shell.must("%unload_ext tidb_pe_magic")
+    plain_shell.must("get_ipython().register_magic_function(lambda line, cell: 'own', 'cell', 'sql')")
+    plain_shell.must("%load_ext tidb_pe_magic")
+    assert plain_shell.must("%%sql\nSELECT 1").value == "own"
+    plain_shell.must("%unload_ext tidb_pe_magic")
+    assert plain_shell.must("%%sql\nSELECT 1").value == "own"
+
+
 def test_sql_after_disconnect_reports_the_missing_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
     """`%sql` names the closed connection and the command that opens it, and no other kind of database."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import (
@@ -17,7 +17,9 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Enum
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.errors import StepOrderError
 from tidb_pe_magic.notebook import completion
 
 if TYPE_CHECKING:
@@ -102,11 +104,20 @@ class TidbPeMagics(Magics):
         return self.commands.line(line)
 
 
+@no_var_expand
+def sql_before_connect(line: str, cell: str | None = None) -> NoReturn:  # noqa: ARG001 - a magic's signature
+    """Run SQL over the connection that `%tidb_pe connect` opens; jupysql's magic then replaces this one."""
+    raise StepOrderError("no connection is open.", advice=Advice("Open one first.", Suggestion("connect")))
+
+
 @without_values()
 def load(shell: InteractiveShell) -> None:
     """Register the magic and its completion; loading twice starts again."""
     unload(shell)
     shell.register_magics(TidbPeMagics(shell))
+    magics = shell.magics_manager.magics
+    if not any("sql" in magics[kind] for kind in ("line", "cell")):
+        shell.magics_manager.register_function(sql_before_connect, "line_cell", "sql")
     completion.add(shell)
 
 
@@ -119,6 +130,9 @@ def unload(shell: InteractiveShell) -> None:
     """
     shell.magics_manager.magics["cell"].pop("tidb_pe", None)
     function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
+    for kind in ("line", "cell"):
+        if shell.magics_manager.magics[kind].get("sql") is sql_before_connect:
+            del shell.magics_manager.magics[kind]["sql"]
     magics = getattr(function, "__self__", None)
     if isinstance(magics, TidbPeMagics):
         magics.close()

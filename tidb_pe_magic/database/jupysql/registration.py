@@ -185,8 +185,10 @@ def _sql_magic(shell: InteractiveShell) -> SqlMagic:
     find_cell: Callable[[str], Any] = shell.find_cell_magic
     for magic in (find_line("sql"), find_cell("sql")):
         owner = getattr(magic, "__self__", magic)
-        if magic is not None and not isinstance(owner, SqlMagic):
-            name = f"{getattr(owner, '__module__', '?')}.{type(owner).__name__}"
+        module = str(getattr(owner, "__module__", "?"))
+        ours = module.partition(".")[0] == __package__.partition(".")[0]
+        if magic is not None and not ours and not isinstance(owner, SqlMagic):
+            name = f"{module}.{type(owner).__name__}"
             raise InvalidRequest(
                 "%sql", f"belongs to {name}, not to jupysql.", advice="Unload that extension first."
             )
