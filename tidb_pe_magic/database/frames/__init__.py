@@ -15,15 +15,13 @@ from tidb_pe_magic.database.frames.pandas import (
     to_pandas,
     unique_names,
 )
-from tidb_pe_magic.database.frames.result_stream import ResultStream, Rows, open_stream, read_rows
+from tidb_pe_magic.database.frames.result_stream import open_stream, read_rows
 
 __all__ = [
     "Decimals",
     "Dtypes",
     "FrameOptions",
     "Layout",
-    "ResultStream",
-    "Rows",
     "narrow_decimals",
     "open_stream",
     "read_rows",
