@@ -12,10 +12,6 @@ class Client(Protocol):
     """A client's connection, as other sessions show and kill it."""
 
     @property
-    def connection_id(self) -> int:
-        """The ID that CONNECTION_ID() returns and KILL accepts."""
-
-    @property
     def state(self) -> SessionState:
         """The state of the connection's session."""
 
