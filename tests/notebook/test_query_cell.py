@@ -309,6 +309,25 @@ def test_a_cell_with_an_unknown_name_is_not_sent(connected: Shell, cell: str, wo
     assert "Traceback" not in failed.output
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (
+            "SELECT 1;\nSELECT carier, 'hunter2Zx' FROM flights;\nSELECT 3",
+            "This was statement 2 of 3: SELECT carier, … FROM flights. The statements after it were not run.",
+        ),
+        ("SELECT 1; SELECT :nope", "nope = … This was statement 2 of 2: SELECT :nope."),
+    ],
+)
+def test_the_failed_statement_of_several_is_named(connected: Shell, sql: str, words: str) -> None:
+    """The error names the failed statement, without its strings, and says that later ones were not run."""
+    failed = connected.run(f"%%sql\n{sql}")
+    assert isinstance(failed.error, errors.TidbPeError)
+    assert words in " ".join(failed.output.split())
+    assert ("not run" in failed.output) == ("not run" in words)
+    assert "This was statement" not in connected.run("%%sql\nSELECT carier FROM flights;").output
+
+
 def test_templates_keep_what_jinja_offers_for_optional_names(connected: Shell) -> None:
     """Defaults, tests for a definition, and raw text work as in jupysql's cells."""
     sql = "SELECT {{ nope | default(7) }} AS a, {% if nope is defined %}1{% else %}2{% endif %} AS b"

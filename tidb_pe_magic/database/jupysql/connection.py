@@ -16,7 +16,9 @@ from sql.run.resultset import ResultSet
 from sql.run.run import run_statements, select_df_type
 from sql.warnings import JupySQLQuotedNamedParametersWarning
 
+from tidb_pe_magic.advice import Advice
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.abbreviation import abbreviate
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.jupysql import own_queries
 from tidb_pe_magic.database.jupysql.cell_text import refuse_unknown_names
@@ -25,9 +27,10 @@ from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.tokens import statements, tokens, without_comments
+from tidb_pe_magic.errors import TidbPeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -187,9 +190,21 @@ def _run_statements(
         return run_statements(connection, text, config, parameters=parameters)
     # Comments only: the server says so.
     typed = statements(text, escapes=connection.backslash_escapes()) or [text]
-    for statement in typed:
-        result = connection.raw_execute(statement, parameters=parameters)
+    for number, statement in enumerate(typed, start=1):
+        try:
+            result = connection.raw_execute(statement, parameters=parameters)
+        except TidbPeError as error:
+            if len(typed) > 1:
+                error.advise(_with_place(error, number, typed))
+            raise
     return select_df_type(ResultSet(result, config, typed[-1], connection), config)
+
+
+def _with_place(error: TidbPeError, number: int, typed: Sequence[str]) -> Advice:
+    """Return the error's advice, with the statement that failed and whether others were left out."""
+    places = f"This was statement {number} of {len(typed)}: {abbreviate(typed[number - 1])}."
+    left_out = "The statements after it were not run." if number < len(typed) else ""
+    return Advice(" ".join(filter(None, (error.advice, places, left_out))), *error.commands)
 
 
 def _defines_routine(text: str) -> bool:
