@@ -232,6 +232,8 @@ def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: En
     with pytest.raises(ResultTooLarge, match=r"--max-memory.*--to-parquet PATH") as caught:
         read_table(reading(engine, MANY), max_memory=1_000_000)
     assert "1 MB (--max-memory)" in str(caught.value)
+    with pytest.raises(ResultTooLarge, match=r"more than 2 bytes \(--max-memory\)"):
+        memory.Cap(2).hold(3)
     plain_server.await_end(MANY)
     assert numbers(engine, "SELECT 42") == [42]
 

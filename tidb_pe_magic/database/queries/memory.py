@@ -10,6 +10,7 @@ from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.errors import ResultTooLarge
 
 _SHARE = 0.5
+_BYTES_SHOWN = 1000  # a smaller limit is shown in bytes
 _GROUP = Path("/sys/fs/cgroup")
 # Files of version 2 and of version 1 (the kernel's documents on control groups): the limit, the usage, its
 # details, and the part that is page cache.
@@ -69,8 +70,9 @@ class Cap:
         self._held += count
         if self._held > self._most:
             what = "--max-memory" if self._chosen else "half of the memory that was free"
+            size = f"{self._most / 1e6:,.6g} MB" if self._most >= _BYTES_SHOWN else f"{self._most} bytes"
             raise ResultTooLarge(
-                f"the result needs more than {self._most / 1e6:,.6g} MB ({what}); reading was stopped.",
+                f"the result needs more than {size} ({what}); reading was stopped.",
                 advice=Advice(
                     "Read less (LIMIT, fewer columns), or write a file.",
                     Suggestion("query", "SELECT …", "--to-parquet", "PATH"),

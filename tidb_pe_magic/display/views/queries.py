@@ -80,7 +80,7 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
     if result.deferred:
         yield f"ready in {result.seconds:.1f} s; Dask's workers read the data when it is needed"
         return
-    where = f" to {result.path}" if result.path else ""
+    where = f" · written to {result.path}" if result.path else ""
     yield _first(result) + where
     if result.cut:
         yield f"only the first {result.rows:,} rows: there are more (--max-rows)"
