@@ -255,3 +255,40 @@ def test_a_collation_may_ignore_case(servers: Sequence[Any]) -> None:
     )
     keyed = "CREATE TABLE k (v VARCHAR(9) COLLATE utf8mb4_general_ci PRIMARY KEY)"
     assert answer(servers[0], keyed) == (1235,)
+
+
+def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any]) -> None:
+    """After SET time_zone, NOW() and TIMESTAMP columns are in that zone; a DATETIME stays as it is."""
+    assert_alike(
+        servers,
+        """
+        SET time_zone = '+00:00'
+        CREATE TABLE z (id INT PRIMARY KEY, t TIMESTAMP(6) NULL, d DATETIME)
+        INSERT INTO z VALUES (1, '2024-01-01 00:00:00', '2024-01-01 00:00:00')
+        INSERT INTO z VALUES (2, '2024-07-01 12:00:00.5', NULL), (3, NULL, NULL)
+        SELECT TIMESTAMPDIFF(HOUR, UTC_TIMESTAMP(), NOW()), UNIX_TIMESTAMP('2024-01-01 00:00:00')
+        SET time_zone = '+08:00'
+        SELECT id, t, d FROM z ORDER BY id
+        SELECT a.t, b.t FROM z AS a JOIN z b ON a.t = b.t WHERE a.t > '2024-01-01 07:00:00' AND HOUR(b.t) = 8
+        SELECT TIMESTAMPDIFF(HOUR, UTC_TIMESTAMP(), NOW()), TIMESTAMPDIFF(HOUR, NOW(), CURRENT_TIMESTAMP)
+        SELECT UNIX_TIMESTAMP('2024-01-01 08:00:00'), UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW()) < 2
+        SELECT UNIX_TIMESTAMP(d) FROM z WHERE id = 1
+        SELECT FROM_UNIXTIME(86400) = '1970-01-02 08:00:00', FROM_UNIXTIME(0, '%H:%i'), HOUR(FROM_UNIXTIME(0))
+        SELECT @@time_zone, DATE(MAX(t)) FROM (SELECT t FROM z) q
+        WITH z AS (SELECT 1 AS t) SELECT t FROM z
+        SELECT id FROM z WHERE t IN (SELECT t FROM z WHERE t < '2024-02-01')
+        SET time_zone = '-03:30'
+        SELECT t FROM z ORDER BY id
+        SET time_zone = 'Nowhere/Place'
+        SET time_zone = '+15:00'
+        SET time_zone = '+00:00'
+        SELECT t FROM z ORDER BY id
+        """,
+    )
+    ours = servers[0]
+    answer(ours, "SET time_zone = 'America/New_York'")
+    assert answer(ours, "SELECT CAST(t AS CHAR) FROM z WHERE id = 1")[3] == (("2023-12-31 19:00:00",),)
+    answer(ours, "CREATE TABLE y (d DATETIME DEFAULT CURRENT_TIMESTAMP, v INT)")
+    assert answer(ours, "INSERT INTO y (v) VALUES (1)") == (1235,)
+    for refused in ("DELETE FROM z", "CREATE VIEW v AS SELECT t FROM z"):
+        assert answer(ours, refused) == (1235,)

@@ -69,5 +69,5 @@ CREATE MACRO mysql_part_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECI
 """
 
 #: Settings, which are not part of a copied database.
-SETTINGS: Final = "SET GLOBAL error_on_division_by_zero = false"
+SETTINGS: Final = "SET GLOBAL error_on_division_by_zero = false; SET GLOBAL TimeZone = 'UTC'"
 SCRIPT: Final = f"{_MACROS}{MACROS}{date_arithmetic.MACROS}{information_schema.SCRIPT}"

@@ -21,7 +21,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     from_duckdb,
 )
 from tidb_pe_magic.sandbox.mysql.insert_targets import Targets
-from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
+from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_clocks, refuse_duplicates
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
@@ -131,7 +131,7 @@ class Executor:
         return await self._run_translation(statement, tree, exact=False)
 
     async def _run_translation(self, statement: Statement, tree: exp.Expr, *, exact: bool) -> Result:
-        context = self._state.context(self._show.tables(), exact=exact)
+        context = self._state.context(self._show.tables(), self.columns, exact=exact)
         if isinstance(tree, exp.Describe):
             return await self._explain(tree, context)
         if isinstance(tree, (*_DDL, *_WRITES)):
@@ -193,6 +193,7 @@ class Executor:
     async def _insert(
         self, statement: Statement, target: Target, context: TranslationContext, *, begin: bool
     ) -> Result:
+        refuse_clocks(target, statement.tree, context.zone)
         zero_is_id = "NO_AUTO_VALUE_ON_ZERO" in self._state.variables.get("sql_mode").split(",")
 
         def translate() -> tuple[Insertion, list[str], str]:
@@ -256,7 +257,9 @@ class Executor:
             return _columns(*describe(self._cursor, shown()), [])
         if not isinstance(tree, exp.Query):
             return ()
-        names, types = describe(self._cursor, to_duckdb(statement, self._state.context(self._show.tables())))
+        names, types = describe(
+            self._cursor, to_duckdb(statement, self._state.context(self._show.tables(), self.columns))
+        )
         return _columns(names, types, outputs(tree, self.columns))
 
     async def scalar(self, expression: exp.Expr) -> Any:

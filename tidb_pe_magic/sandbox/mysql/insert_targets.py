@@ -31,6 +31,7 @@ NEXT_VALUES: Final = (
     "SELECT sequence_name, CAST(regexp_extract(sql, 'START (-?[0-9]+)', 1) AS BIGINT) FROM duckdb_sequences()"
 )
 _MOST_ID: Final = 2**63 - 1
+_CLOCK: Final = re.compile(r"current_timestamp|now\(\)", re.IGNORECASE)
 _SEQUENCE: Final = re.compile(r"nextval\('((?:[^']|'')+)'\)")
 
 
@@ -44,6 +45,7 @@ class Target:
         keys: columns of the primary key and of each unique key.
         generated: the AUTO_INCREMENT column; empty without one.
         sequence: its quoted sequence.
+        clocks: the columns whose default is the current time.
     """
 
     table: str
@@ -51,6 +53,7 @@ class Target:
     keys: Sequence[Sequence[str]]
     generated: str = ""
     sequence: str = ""
+    clocks: frozenset[str] = frozenset()
 
     def pass_ids(self) -> str:
         """Return the query that lets the next id be greater than all ids in the table."""
@@ -113,4 +116,5 @@ class Targets:
             keys,
             generated,
             drawn.get(generated, "").replace("''", "'"),
+            frozenset(name for name, _, default in columns if _CLOCK.search(default or "")),
         )

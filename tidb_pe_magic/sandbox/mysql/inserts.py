@@ -321,6 +321,19 @@ def _with(statement: Statement, rows: Sequence[Any]) -> Statement:
     return replace(statement, tree=tree)
 
 
+def refuse_clocks(target: Target, tree: exp.Expr | None, zone: str) -> None:
+    """Refuse to store the current time by default in a zone other than UTC, which is DuckDB's.
+
+    Raises:
+        SqlError: the INSERT omits such a column.
+    """
+    named = {name.lower() for name in target.names(tree)}
+    omitted = [name for name in target.clocks if name.lower() not in named]
+    if omitted and zone != "UTC":
+        reason = f"The default of {omitted[0]} is not supported by the sandbox in time zone {zone}"
+        raise SqlError(NOT_SUPPORTED, f"{reason}; SET time_zone = '+00:00'")
+
+
 def refuse_duplicates(rows: int, different: int) -> None:
     """Refuse rows of a query with the same key.
 

@@ -10,13 +10,17 @@ from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
+from tidb_pe_magic.sandbox.mysql.time_zones import duckdb_zone, zone_of
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tidb_pe_magic.sandbox.mysql.lineage import Columns
     from tidb_pe_magic.sandbox.mysql.variables import Variables
+
+_CLOCK = "%Y-%m-%d %H:%M:%S.%f"
 
 
 @dataclass
@@ -57,16 +61,23 @@ class SessionState:
         schema = HIDDEN_SCHEMA if named.lower() == "information_schema" else named
         return f"SET search_path = {sql_string(f'{sql_name(schema)},main')}"
 
-    def context(self, tables: Mapping[str, Callable[[], str]], *, exact: bool = True) -> TranslationContext:
+    def context(
+        self, tables: Mapping[str, Callable[[], str]], columns: Columns, *, exact: bool = True
+    ) -> TranslationContext:
         """Return the context of a statement that begins now.
 
-        `tables` are the queries of the tables of information_schema that depend on the session.
+        `tables` are the queries of the tables of information_schema that depend on the session;
+        `columns` looks up the columns of a table.
         """
+        zone, moment = self.variables.get("time_zone"), datetime.now(UTC)
         return TranslationContext(
             functions=self._information_functions(),
             variable=self.variables.get,
             user_variables=self.user_variables,
-            now=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            now=moment.astimezone(zone_of(zone)).strftime(_CLOCK),
+            utc=moment.strftime(_CLOCK),
+            zone=duckdb_zone(zone),
+            columns=columns,
             tables=tables,
             exact=exact,
         )

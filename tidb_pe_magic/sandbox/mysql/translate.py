@@ -18,10 +18,12 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.parser import STUB
+from tidb_pe_magic.sandbox.mysql.time_zones import epoch_in_zone, read_in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tidb_pe_magic.sandbox.mysql.lineage import Columns
     from tidb_pe_magic.sandbox.mysql.parser import Statement
 
 _NAME_LENGTH: Final = 256
@@ -43,13 +45,15 @@ _NAMED_MACROS: Final = frozenset(
     }
 )  # fmt: skip
 
-#: The functions of the current time, which is UTC here, and the types that they return.
+#: The functions of the current time, and the types that they return.
 _CLOCKS: Final = frozenset({"NOW", "SYSDATE"})
 _CLOCK_TYPES: Final[Mapping[type[exp.Expr], str]] = {
     **dict.fromkeys((exp.CurrentTimestamp, exp.UtcTimestamp, exp.Localtime, exp.Localtimestamp), "timestamp"),
     **dict.fromkeys((exp.CurrentDate, exp.UtcDate), "date"),
     **dict.fromkeys((exp.CurrentTime, exp.UtcTime), "time"),
 }
+
+_UTC_CLOCKS: Final = (exp.UtcTimestamp, exp.UtcDate, exp.UtcTime)
 
 #: Percentiles of DuckDB; TiDB has only APPROX_PERCENTILE (TiDB documentation, "Aggregate Functions").
 _ONLY_DUCKDB: Final = frozenset(
@@ -64,8 +68,13 @@ class TranslationContext:
     functions: Mapping[str, Callable[[], Any]]
     variable: Callable[[str], Any]
     user_variables: Mapping[str, Any]
-    #: The time of the statement in UTC, with microseconds.
+    #: The time of the statement in the session's time zone, with microseconds.
     now: str
+    #: The same in UTC.
+    utc: str
+    #: DuckDB's name of the session's time zone.
+    zone: str
+    columns: Columns
     #: DuckDB queries of the session-dependent tables of information_schema, by name.
     tables: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     #: Whether means and quotients of exact numbers become DECIMAL, if DuckDB can determine their type.
@@ -176,7 +185,7 @@ def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.TimestampDiff):
         return _timestamp_difference(node)
-    if (moved := add_interval(node)) is not None:
+    if (moved := add_interval(node) or epoch_in_zone(node, context.zone)) is not None:
         return moved
     if isinstance(node, exp.Func):
         return _replace_function(node, context)
@@ -209,7 +218,8 @@ def _replace_table(node: exp.Table, context: TranslationContext) -> exp.Expr:
                 joins=node.args.get("joins"),
             )
         node.set("db", exp.to_identifier(HIDDEN_SCHEMA))
-    return node
+        return node
+    return node if context.zone == "UTC" else read_in_zone(node, context.zone, context.columns)
 
 
 def _typed_macro(node: exp.Func) -> str:
@@ -249,7 +259,8 @@ def _timestamp_difference(node: exp.TimestampDiff) -> exp.Expr:
 def _now(node: exp.Func, context: TranslationContext) -> str:
     """Return the current time in whole seconds, or with as many decimals as the function's argument says."""
     places = next(iter(_arguments(node)), None)
-    return context.now[: len("2013-01-01 00:00:00.") + int(places.name)] if places else context.now[:19]
+    now = context.utc if isinstance(node, _UTC_CLOCKS) else context.now
+    return now[: len("2013-01-01 00:00:00.") + int(places.name)] if places else now[:19]
 
 
 def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
@@ -267,9 +278,7 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
         moment = exp.cast(exp.Literal.string(_now(node, context)), "timestamp")
         return moment if clock == "timestamp" else exp.cast(moment, clock)
     if name == "UNIX_TIMESTAMP" and not node.expressions:
-        return exp.func(
-            "mysql_unix_timestamp", exp.cast(exp.Literal.string(_now(node, context)), "timestamp")
-        )
+        return exp.func("mysql_unix_timestamp", exp.cast(exp.Literal.string(context.utc[:19]), "timestamp"))
     if context.exact and (typed := _typed_macro(node)):
         return exp.Anonymous(this=typed, expressions=_arguments(node))
     in_bytes = isinstance(node, exp.Length) and node.args.get("binary")

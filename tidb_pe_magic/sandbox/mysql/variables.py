@@ -13,6 +13,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     WRONG_VALUE_FOR_VARIABLE,
     SqlError,
 )
+from tidb_pe_magic.sandbox.mysql.time_zones import time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +120,7 @@ _SCHEMA: Final[Mapping[str, _Schema]] = {
     "system_time_zone": (str, "UTC", False),
     "tidb_last_query_info": (str, "", False),
     "tidb_mem_quota_query": (int, 1073741824, True),
-    "time_zone": (str, "SYSTEM", True),
+    "time_zone": (time_zone, "SYSTEM", True),
     "transaction_read_only": (_switch, False, True),
     "tx_read_only": (_switch, False, True),
     "wait_timeout": (int, 28800, True),
