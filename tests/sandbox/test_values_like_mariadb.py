@@ -273,6 +273,14 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
         SELECT TIMESTAMPDIFF(HOUR, UTC_TIMESTAMP(), NOW()), TIMESTAMPDIFF(HOUR, NOW(), CURRENT_TIMESTAMP)
         SELECT UNIX_TIMESTAMP('2024-01-01 08:00:00'), UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW()) < 2
         SELECT UNIX_TIMESTAMP(d) FROM z WHERE id = 1
+        INSERT INTO z VALUES (4, '2024-03-01 08:00:00', '2024-03-01 08:00:00'), (5, NULL, NULL)
+        INSERT INTO z (t, id) SELECT t, id + 10 FROM z WHERE id = 4
+        INSERT INTO z (t, id) SELECT d, id + 20 FROM z WHERE id = 4
+        INSERT INTO z (id, t) VALUES (1, '2024-01-01 09:00:00') ON DUPLICATE KEY UPDATE t = VALUES(t)
+        REPLACE INTO z (id, t) VALUES (2, '2024-07-01 20:00:00')
+        UPDATE z SET d = '2024-05-05' WHERE id = 5
+        DELETE FROM z WHERE id = 3
+        SELECT * FROM z ORDER BY id
         SELECT FROM_UNIXTIME(86400) = '1970-01-02 08:00:00', FROM_UNIXTIME(0, '%H:%i'), HOUR(FROM_UNIXTIME(0))
         SELECT @@time_zone, DATE(MAX(t)) FROM (SELECT t FROM z) q
         WITH z AS (SELECT 1 AS t) SELECT t FROM z
@@ -287,8 +295,18 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
     )
     ours = servers[0]
     answer(ours, "SET time_zone = 'America/New_York'")
-    assert answer(ours, "SELECT CAST(t AS CHAR) FROM z WHERE id = 1")[3] == (("2023-12-31 19:00:00",),)
+    assert answer(ours, "SELECT DAY(t), HOUR(t) FROM z WHERE id = 1")[3] == ((31, 20),)
+    rows = ", ".join(f"({number}, '2024-08-01 00:00:00')" for number in range(1000, 1500))
+    answer(ours, f"INSERT INTO z (id, t) VALUES {rows}")
+    answer(ours, "SET time_zone = '+00:00'")
+    moved = "SELECT COUNT(*), MIN(t) = MAX(t), HOUR(MIN(t)) FROM z WHERE id >= 1000"
+    assert answer(ours, moved)[3] == ((500, 1, 4),)
+    answer(ours, "SET time_zone = 'America/New_York'")
     answer(ours, "CREATE TABLE y (d DATETIME DEFAULT CURRENT_TIMESTAMP, v INT)")
     assert answer(ours, "INSERT INTO y (v) VALUES (1)") == (1235,)
-    for refused in ("DELETE FROM z", "CREATE VIEW v AS SELECT t FROM z"):
+    for refused in (
+        "DELETE FROM z WHERE t IS NULL",
+        "UPDATE z SET t = NOW()",
+        "CREATE VIEW v AS SELECT t FROM z",
+    ):
         assert answer(ours, refused) == (1235,)

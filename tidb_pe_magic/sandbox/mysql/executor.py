@@ -21,7 +21,8 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     from_duckdb,
 )
 from tidb_pe_magic.sandbox.mysql.insert_targets import Targets
-from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_clocks, refuse_duplicates
+from tidb_pe_magic.sandbox.mysql.insert_times import refuse_clocks
+from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
@@ -197,7 +198,7 @@ class Executor:
         zero_is_id = "NO_AUTO_VALUE_ON_ZERO" in self._state.variables.get("sql_mode").split(",")
 
         def translate() -> tuple[Insertion, list[str], str]:
-            made = insertion(statement, target, zero_is_id=zero_is_id)
+            made = insertion(statement, target, zero_is_id=zero_is_id, zone=context.zone)
             check = "" if made.query is None else made.duplicates(to_duckdb(Statement(made.query), context))
             return made, [to_duckdb(each, context) for each in made.statements], check
 

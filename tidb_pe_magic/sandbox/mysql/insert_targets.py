@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sequence_name, sql_name, sql_string
+from tidb_pe_magic.sandbox.mysql.definitions import mysql_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ SELECT database_name, schema_name, table_name FROM duckdb_tables()
 WHERE NOT internal AND lower(table_name) = ? AND (lower(schema_name) = ? OR database_name = 'temp')
 ORDER BY database_name = 'temp' DESC"""
 _COLUMNS: Final = """
-SELECT column_name, data_type, column_default FROM duckdb_columns()
+SELECT column_name, column_default, data_type, comment FROM duckdb_columns()
 WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
 _KEYS: Final = """
 SELECT constraint_column_names FROM duckdb_constraints()
@@ -45,7 +46,8 @@ class Target:
         keys: columns of the primary key and of each unique key.
         generated: the AUTO_INCREMENT column; empty without one.
         sequence: its quoted sequence.
-        clocks: the columns whose default is the current time.
+        clocks: the lower-case names of DATETIME columns whose default is the current time.
+        stamps: those of TIMESTAMP columns, which store UTC.
     """
 
     table: str
@@ -54,6 +56,7 @@ class Target:
     generated: str = ""
     sequence: str = ""
     clocks: frozenset[str] = frozenset()
+    stamps: frozenset[str] = frozenset()
 
     def pass_ids(self) -> str:
         """Return the query that lets the next id be greater than all ids in the table."""
@@ -108,13 +111,22 @@ class Targets:
             return None
         columns = self._cursor.execute(_COLUMNS, place).fetchall()
         keys = [names for (names,) in self._cursor.execute(_KEYS, place).fetchall()]
-        drawn = {name: found[1] for name, _, default in columns if (found := _SEQUENCE.match(default or ""))}
+        drawn = {
+            name: found[1] for name, default, _, _ in columns if (found := _SEQUENCE.match(default or ""))
+        }
         generated = next(iter(drawn), "")
+        stamps = frozenset(
+            name.lower()
+            for name, _, kind, comment in columns
+            if mysql_type(kind, comment).startswith("timestamp")
+        )
         return Target(
             ".".join(map(sql_name, place)),
-            [(name, kind) for name, kind, _ in columns],
+            [(name, kind) for name, _, kind, _ in columns],
             keys,
             generated,
             drawn.get(generated, "").replace("''", "'"),
-            frozenset(name for name, _, default in columns if _CLOCK.search(default or "")),
+            frozenset(name.lower() for name, default, _, _ in columns if _CLOCK.search(default or ""))
+            - stamps,
+            stamps,
         )

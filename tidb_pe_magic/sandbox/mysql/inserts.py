@@ -7,27 +7,25 @@ unchanged one not at all, and lets each row replace the one before it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
+from tidb_pe_magic.sandbox.mysql.insert_rows import ROW, VALUES, from_query, parts, rows_of, with_parts
+from tidb_pe_magic.sandbox.mysql.insert_times import refuse_calculation, store_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import re
+    from collections.abc import Sequence
 
     from tidb_pe_magic.sandbox.mysql.insert_targets import Target
     from tidb_pe_magic.sandbox.mysql.parser import Statement
 
-#: A value among the rows that were not parsed: bytes, a text, or a number or NULL.
-_VALUE: Final = r"\s*(?:(?:unhex|nextval)\('(?:[^']++|'')*+'\)|'(?:[^']++|'')*+'|[^,'()]++)\s*"
-_ROW: Final = re.compile(rf"\({_VALUE}(?:,{_VALUE})*\)")
-_VALUES: Final = re.compile(rf"({_VALUE})(?:,|\)\Z)")
 _UNSIGNED: Final = 2**64 - 1
 #: A row's id: a number, "next" for the next one, None if only DuckDB knows it.
 _Id = int | str | None
@@ -91,17 +89,26 @@ class Insertion:
         return inserted + 2 * (changed - inserted) + unchanged
 
 
-def insertion(statement: Statement, target: Target, *, zero_is_id: bool) -> Insertion:
-    """Return an INSERT or REPLACE with the next ids and countable changes.
+def insertion(statement: Statement, target: Target, *, zero_is_id: bool, zone: str) -> Insertion:
+    """Return an INSERT or REPLACE with the next ids, countable changes, and TIMESTAMP columns in UTC.
 
     Args:
         statement: the parsed statement.
         target: its table.
         zero_is_id: the session's sql_mode has NO_AUTO_VALUE_ON_ZERO.
+        zone: DuckDB's name of the session's time zone.
 
     Raises:
         SqlError: a form that is not supported.
     """
+    made = _with_ids(statement, target, zero_is_id=zero_is_id)
+    if zone == "UTC" or not target.stamps:
+        return made
+    refuse_calculation(made.statements[0].tree, target, zone)
+    return replace(made, statements=[store_utc(each, target, zone) for each in made.statements])
+
+
+def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Insertion:
     assert statement.tree is not None  # noqa: S101 - an INSERT
     tree = statement.tree.copy()
     statement = replace(statement, tree=tree)
@@ -122,7 +129,7 @@ def insertion(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
     if conflict is not None and conflict.expressions:
         conflict.set("where", exp.Where(this=_changes(conflict, tree, target)))
     query = tree.expression if isinstance(tree.expression, exp.Query) else None
-    rows = [] if query is not None else list(_rows(statement))
+    rows = [] if query is not None else list(rows_of(statement))
     several = len(rows) > 1 and _repeats(rows, target.key_places(names))
     return replace(
         made,
@@ -148,14 +155,9 @@ def _draw_ids(
         return _draw_text_ids(statement, statement.rows, target, place, zero_is_id=zero_is_id)
     next_id = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(target.sequence)])
     if isinstance(tree.expression, exp.Query):
-        names = [f"_{number}" for number in range(width)]
-        columns: list[exp.Expr] = [exp.column(name) for name in names]
+        columns = from_query(tree, width)
         columns[place] = _or_next(columns[place], next_id, zero_is_id=zero_is_id)
-        alias = exp.TableAlias(
-            this=exp.to_identifier("source"), columns=[exp.to_identifier(name) for name in names]
-        )
-        source = exp.Subquery(this=tree.expression.copy(), alias=alias)
-        tree.set("expression", exp.select(*columns).from_(source))
+        tree.expression.set("expressions", columns)
         return statement, [None]
     ids: list[_Id] = []
     for row in tree.expression.expressions if isinstance(tree.expression, exp.Values) else ():
@@ -182,14 +184,14 @@ def _draw_text_ids(
 
     def drawn(row: re.Match[str]) -> str:
         text = row.group()
-        values = list(_VALUES.finditer(text, 1))
+        values = list(VALUES.finditer(text, 1))
         if place >= len(values):
             return text
         ids.append(_id_of(values[place][1], zero_is_id=zero_is_id))
         start, end = values[place].span(1)
         return f"{text[:start]}{call}{text[end:]}" if ids[-1] is _NEXT else text
 
-    return replace(statement, rows=_ROW.sub(drawn, rows)), ids
+    return replace(statement, rows=ROW.sub(drawn, rows)), ids
 
 
 def _is_plain(value: exp.Expr) -> bool:
@@ -262,16 +264,6 @@ def _changes(conflict: exp.Expr, tree: exp.Expr, target: Target) -> exp.Expr:
     return exp.or_(*conditions)
 
 
-def _rows(statement: Statement) -> Iterator[Sequence[str]]:
-    """Yield the values of each row as text."""
-    if statement.rows is not None:
-        for row in _ROW.findall(statement.rows):
-            yield [value.strip() for value in _VALUES.findall(row, 1)]
-    elif statement.tree is not None and isinstance(statement.tree.expression, exp.Values):
-        for each in statement.tree.expression.expressions:
-            yield [value.sql("duckdb") for value in each.expressions]
-
-
 def _repeats(rows: Sequence[Sequence[str]], keys: Sequence[Sequence[int]]) -> bool:
     """Return whether two rows may have the same key."""
     for key in keys:
@@ -293,7 +285,7 @@ def _comparable(value: str) -> object:
 
 def _one_by_one(statement: Statement) -> Sequence[Statement]:
     """Return a statement for each row."""
-    return [_with(statement, [row]) for row in _parts(statement)]
+    return [with_parts(statement, [row]) for row in parts(statement)]
 
 
 def _in_runs(statement: Statement, ids: Sequence[_Id]) -> Sequence[Statement]:
@@ -301,37 +293,8 @@ def _in_runs(statement: Statement, ids: Sequence[_Id]) -> Sequence[Statement]:
     ends = [place for place in range(1, len(ids)) if ids[place] is _NEXT and ids[place - 1] is not _NEXT]
     if not ends:
         return [statement]
-    rows = _parts(statement)
-    return [_with(statement, rows[start:end]) for start, end in pairwise([0, *ends, len(rows)])]
-
-
-def _parts(statement: Statement) -> Sequence[Any]:
-    if statement.rows is not None:
-        return _ROW.findall(statement.rows)
-    assert statement.tree is not None  # noqa: S101 - an INSERT
-    return list(statement.tree.expression.expressions)
-
-
-def _with(statement: Statement, rows: Sequence[Any]) -> Statement:
-    if statement.rows is not None:
-        return replace(statement, rows=", ".join(rows))
-    assert statement.tree is not None  # noqa: S101 - an INSERT
-    tree = statement.tree.copy()
-    tree.set("expression", exp.Values(expressions=[row.copy() for row in rows]))
-    return replace(statement, tree=tree)
-
-
-def refuse_clocks(target: Target, tree: exp.Expr | None, zone: str) -> None:
-    """Refuse to store the current time by default in a zone other than UTC, which is DuckDB's.
-
-    Raises:
-        SqlError: the INSERT omits such a column.
-    """
-    named = {name.lower() for name in target.names(tree)}
-    omitted = [name for name in target.clocks if name.lower() not in named]
-    if omitted and zone != "UTC":
-        reason = f"The default of {omitted[0]} is not supported by the sandbox in time zone {zone}"
-        raise SqlError(NOT_SUPPORTED, f"{reason}; SET time_zone = '+00:00'")
+    rows = parts(statement)
+    return [with_parts(statement, rows[start:end]) for start, end in pairwise([0, *ends, len(rows)])]
 
 
 def refuse_duplicates(rows: int, different: int) -> None:

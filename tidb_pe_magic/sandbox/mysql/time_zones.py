@@ -1,7 +1,7 @@
 """A session's time zone: the times of its clock, and TIMESTAMP columns, which store UTC.
 
-A TIMESTAMP column is read in the session's zone. Writes into a table with such a column, and views with
-expressions, are refused in a zone other than UTC; a DATETIME has no zone and never changes.
+A TIMESTAMP column is read and inserted in the session's zone. An UPDATE or DELETE that uses such a column,
+and a view with expressions, are refused in a zone other than UTC. A DATETIME has no zone and never changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SYSTEM: Final = "SYSTEM"
 _UTC: Final = "UTC"
+_WITH_OFFSET: Final = re.compile(r":\d\d(?:\.\d+)?[+-]\d\d:\d\d\Z")
 _OFFSET: Final = re.compile(r"([+-])(\d{1,2}):([0-5]\d)")
 #: TiDB accepts offsets between these (TiDB documentation, "Time Zone Support").
 _LEAST: Final = timedelta(hours=-12, minutes=-59)
@@ -82,9 +83,25 @@ def epoch_in_zone(node: exp.Expr, zone: str) -> exp.Expr | None:
         written = node.args.get("format")
         return moment if written is None else exp.TimeToStr(this=moment, format=written.copy())
     if isinstance(node, exp.Anonymous) and node.name.upper() == "UNIX_TIMESTAMP" and node.expressions:
-        moment = _in_zone(_UTC, _in_zone(zone, exp.cast(node.expressions[0].copy(), "timestamp")))
+        moment = utc_of(node.expressions[0].copy(), zone)
         return exp.Anonymous(this="mysql_unix_timestamp", expressions=[moment])
     return None
+
+
+def utc_of(moment: exp.Expr, zone: str) -> exp.Expr:
+    """Return a local time of a zone in UTC; a text with its own offset is already that time in DuckDB."""
+    local = exp.cast(moment, "timestamp")
+    if isinstance(moment, exp.Literal) and _WITH_OFFSET.search(moment.name):
+        return local
+    return _in_zone(_UTC, _in_zone(zone, local))
+
+
+def utc_text(moment: str, zone: str) -> str:
+    """Return a local time of a zone, a literal in DuckDB's SQL, in UTC."""
+    local = f"CAST({moment} AS TIMESTAMP)"
+    if _WITH_OFFSET.search(moment.strip("'")):
+        return local
+    return f"timezone('{_UTC}', timezone({sql_string(zone)}, {local}))"
 
 
 def _in_zone(zone: str, moment: exp.Expr) -> exp.Expr:
@@ -110,13 +127,29 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
     stamps = [name for name, source in known if source is not None and source.kind.startswith("timestamp")]
     if any(source is None for _, source in known):
         refused = f"The view {node.name} is not supported"
-    elif not stamps:
+    elif not stamps or _is_insert(node) or _leaves(node, stamps):
         return node
     elif not isinstance(node.parent, exp.From | exp.Join) or _defines_view(node):
         refused = f"Writing or defining TIMESTAMP columns such as {stamps[0]} is not supported"
     else:
         return _shifted(node, stamps, zone)
     raise SqlError(NOT_SUPPORTED, f"{refused} by the sandbox in time zone {zone}; SET time_zone = '+00:00'")
+
+
+def _is_insert(node: exp.Expr) -> bool:
+    """Return whether it is the table of an INSERT, whose values are already in UTC."""
+    parent = node.parent.parent if isinstance(node.parent, exp.Schema) else node.parent
+    return isinstance(parent, exp.Insert)
+
+
+def _leaves(node: exp.Expr, stamps: list[str]) -> bool:
+    """Return whether it is the table of an UPDATE or DELETE that does not use these columns."""
+    select = node.find_ancestor(exp.Select)
+    of_row_ids = select is not None and [each.name for each in select.expressions] == ["rowid"]
+    if not of_row_ids and not isinstance(node.parent, exp.Update | exp.Delete):
+        return False
+    used = {column.name.lower() for column in node.root().find_all(exp.Column)}
+    return not used & {name.lower() for name in stamps}
 
 
 def _defines_view(node: exp.Expr) -> bool:
