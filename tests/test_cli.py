@@ -353,7 +353,7 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved_console: Console, tmp
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert path.read_text(encoding="utf-8") == "carrier\nAA\nUA\n"
     assert "2 rows" in done.stderr
-    assert f" s · written to {path}\n" in done.stderr
+    assert f" · written to {path}\n" in done.stderr
     refused = console.run("query", "@db", "SELECT nope FROM airlines")
     assert (refused.returncode, refused.stdout) == (7, "")
     assert refused.stderr.endswith("    SELECT nope FROM airlines\n           ^\n")
