@@ -207,6 +207,13 @@ def test_affected_rows_count_changes(servers: Sequence[Any]) -> None:
         SELECT * FROM u ORDER BY id
         CREATE TABLE k (id INT)
         REPLACE INTO k VALUES (1), (1)
+        UPDATE u SET v = 5 WHERE id < 4
+        UPDATE u SET v = 5, w = 'n' WHERE id < 3
+        UPDATE u SET v = id WHERE id IN (1, 40)
+        UPDATE u SET v = v + 0 WHERE id < 3
+        UPDATE u SET v = NULL WHERE v IS NULL
+        UPDATE u SET w = CONCAT(w, '')
+        SELECT * FROM u ORDER BY id
         BEGIN
         INSERT INTO u VALUES (1, 77, 'a'), (1, 78, 'a') ON DUPLICATE KEY UPDATE v = VALUES(v)
         ROLLBACK
@@ -310,3 +317,41 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
         "CREATE VIEW v AS SELECT t FROM z",
     ):
         assert answer(ours, refused) == (1235,)
+
+
+def test_unchanged_values_of_every_type_are_recognized(servers: Sequence[Any]) -> None:
+    """An upsert and a REPLACE of the same values changes nothing, whatever the columns' types."""
+    types = [
+        "BIGINT UNSIGNED",
+        "DECIMAL(20,5)",
+        "FLOAT",
+        "DOUBLE",
+        "DATE",
+        "DATETIME(3)",
+        "TIME",
+        "YEAR",
+        "VARCHAR(9)",
+        "TEXT",
+        "VARBINARY(9)",
+        "BLOB",
+        "ENUM('x','y')",
+        "TINYINT(1)",
+    ]
+    columns = ", ".join(f"c{number} {kind.strip()} NULL" for number, kind in enumerate(types))
+    values = (
+        "18446744073709551615, 1.5, 1.1, 1e300, '2024-01-01', '2024-01-01 01:02:03.004', '01:02:03', 2024, "
+        "'it''s', 'é', x'00ff', x'6162', 'x', 2"
+    )
+    updates = ", ".join(f"c{number} = VALUES(c{number})" for number in range(len(types)))
+    assert_alike(
+        servers,
+        f"""
+        CREATE TABLE e (id INT PRIMARY KEY, {columns})
+        INSERT INTO e VALUES (1, {values})
+        INSERT INTO e VALUES (1, {values}) ON DUPLICATE KEY UPDATE {updates}
+        REPLACE INTO e VALUES (1, {values})
+        INSERT INTO e (id) VALUES (1) ON DUPLICATE KEY UPDATE c8 = 'it''s', c13 = 2, c4 = '2024-01-01'
+        INSERT INTO e (id) VALUES (1) ON DUPLICATE KEY UPDATE {updates}
+        SELECT * FROM e
+        """,
+    )

@@ -30,6 +30,7 @@ from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
+from tidb_pe_magic.sandbox.mysql.updates import only_changes
 from tidb_pe_magic.sandbox.mysql.work import Work
 
 if TYPE_CHECKING:
@@ -141,6 +142,9 @@ class Executor:
         begin = not self._state.variables.get("autocommit")
         if isinstance(tree, exp.Insert) and (target := await self._target(tree)) is not None:
             return await self._insert(statement, target, context, begin=begin)
+        found = self._state.counts_found or not isinstance(tree, exp.Update)
+        if not found and (target := await self._target(tree)) is not None:
+            statement = only_changes(statement, target)
         sql = await asyncio.to_thread(to_duckdb, statement, context)
         if context.sleep:
             await self.work.sleep(context.sleep)

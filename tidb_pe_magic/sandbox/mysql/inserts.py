@@ -127,7 +127,7 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
     if conflict is None and not replaces:
         return made
     if conflict is not None and conflict.expressions:
-        conflict.set("where", exp.Where(this=_changes(conflict, tree, target)))
+        conflict.set("where", exp.Where(this=changes(conflict.expressions, tree, target)))
     query = tree.expression if isinstance(tree.expression, exp.Query) else None
     rows = [] if query is not None else list(rows_of(statement))
     several = len(rows) > 1 and _repeats(rows, target.key_places(names))
@@ -245,13 +245,13 @@ def _named(name: str, table: str | None = None) -> exp.Column:
     return exp.column(identifier, table=None if table is None else exp.to_identifier(table, quoted=True))
 
 
-def _changes(conflict: exp.Expr, tree: exp.Expr, target: Target) -> exp.Expr:
-    """Return the condition that an update changes the row."""
+def changes(assignments: Sequence[exp.Expr], tree: exp.Expr, target: Target) -> exp.Expr:
+    """Return the condition that the assignments of an INSERT or UPDATE change the row."""
     table = tree.find(exp.Table)
     assert table is not None  # noqa: S101 - an INSERT has a table
     types = {name.lower(): kind for name, kind in target.columns}
     conditions = []
-    for assignment in conflict.expressions:
+    for assignment in assignments:
         name = assignment.this.name
         value = assignment.expression.copy()
         if kind := types.get(name.lower()):
