@@ -27,6 +27,7 @@ from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
+from tidb_pe_magic.sandbox.mysql.time_zones import refuse_defaults
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
@@ -139,6 +140,7 @@ class Executor:
         if isinstance(tree, (*_DDL, *_WRITES)):
             self.refuse_reader(tree)
             self.snapshot.refuse_writes()
+            refuse_defaults(tree, context.zone)
         begin = not self._state.variables.get("autocommit")
         if isinstance(tree, exp.Insert) and (target := await self._target(tree)) is not None:
             return await self._insert(statement, target, context, begin=begin)

@@ -127,7 +127,7 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
     stamps = [name for name, source in known if source is not None and source.kind.startswith("timestamp")]
     if any(source is None for _, source in known):
         refused = f"The view {node.name} is not supported"
-    elif not stamps or _is_insert(node) or _leaves(node, stamps):
+    elif not stamps or _is_named_only(node) or _leaves(node, stamps):
         return node
     elif not isinstance(node.parent, exp.From | exp.Join) or _defines_view(node):
         refused = f"Writing or defining TIMESTAMP columns such as {stamps[0]} is not supported"
@@ -136,10 +136,24 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
     raise SqlError(NOT_SUPPORTED, f"{refused} by the sandbox in time zone {zone}; SET time_zone = '+00:00'")
 
 
-def _is_insert(node: exp.Expr) -> bool:
-    """Return whether it is the table of an INSERT, whose values are already in UTC."""
+def refuse_defaults(tree: exp.Expr, zone: str) -> None:
+    """Refuse a text as the default of a TIMESTAMP column, which would be a time in the session's zone.
+
+    Raises:
+        SqlError: a definition has one, and the zone is not UTC.
+    """
+    for column in tree.find_all(exp.ColumnDef) if zone != _UTC else ():
+        default = column.find(exp.DefaultColumnConstraint)
+        stamp = column.kind is not None and column.kind.this is exp.DataType.Type.TIMESTAMPTZ
+        if stamp and default is not None and isinstance(default.this, exp.Literal):
+            reason = f"The default of {column.name} is not supported by the sandbox in time zone {zone}"
+            raise SqlError(NOT_SUPPORTED, f"{reason}; SET time_zone = '+00:00'")
+
+
+def _is_named_only(node: exp.Expr) -> bool:
+    """Return whether it is the table of a definition, or of an INSERT, whose values are already in UTC."""
     parent = node.parent.parent if isinstance(node.parent, exp.Schema) else node.parent
-    return isinstance(parent, exp.Insert)
+    return isinstance(parent, exp.Insert | exp.Drop | exp.Alter | exp.TruncateTable)
 
 
 def _leaves(node: exp.Expr, stamps: list[str]) -> bool:
