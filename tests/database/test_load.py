@@ -676,6 +676,17 @@ def test_the_stop_button_leaves_the_reported_rows(server: MariaDb, engine: Engin
     assert server.value("SELECT COUNT(*) FROM loads.t") == 0
 
 
+def test_a_failed_load_leaves_no_new_table(
+    server: MariaDb, gate: tuple[Faults, Callable[[], Engine]]
+) -> None:
+    """If the table was new, the error does not say that it is unchanged, and none exists."""
+    faults, through = gate
+    cut(faults, "COMMIT", Point.AFTER)
+    with pytest.raises(LoadFailed, match=r"^nothing was loaded into loads\.t: "):
+        loaded(through(), MANY)
+    assert tables(server) == []
+
+
 def test_a_row_that_no_packet_holds_is_refused(server: MariaDb, engine: Engine) -> None:
     """A row larger than a packet is refused before anything is sent; a row that just fits is sent alone."""
     packet = int(server.value("SELECT @@max_allowed_packet"))

@@ -92,6 +92,7 @@ class LoadFailed(QueryError):
         in_doubt: tuple[tuple[int, int], ...] = (),
         left: tuple[tuple[int, int], ...] = (),
         whole: bool = False,
+        replaces: bool = False,
         remains: str = "",
         repeatable: bool = False,
         stopped: bool = False,
@@ -106,14 +107,17 @@ class LoadFailed(QueryError):
             in_doubt: see the class.
             left: see the class.
             whole: the rows were sent to a temporary table, so none of them is in the table.
+            replaces: that table would have replaced an existing one.
             remains: the name of the temporary table, quoted for SQL, if it could not be dropped.
             repeatable: the same load can be run again.
             stopped: see the class.
         """
         doubted = sum(end - start for start, end in in_doubt)
         reason = "it was stopped." if stopped else cause.message
-        if whole:
+        if whole and replaces:
             message = f"nothing was loaded, and {table} is unchanged: {reason}"
+        elif whole:
+            message = f"nothing was loaded into {table}: {reason}"
         else:
             message = f"{committed:,} of {total:,} rows are committed in {table}: {reason}"
         if doubted:

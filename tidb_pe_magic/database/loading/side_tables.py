@@ -58,6 +58,7 @@ def _failure(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: 
         left=((0, task.source.rows),),
         remains=side.sql if dropped is False else "",
         whole=True,
+        replaces=task.if_exists == "replace",
         stopped=isinstance(failure, QueryCancelled),
     )
 
