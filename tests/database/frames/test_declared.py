@@ -12,7 +12,7 @@ import pymysql
 import pytest
 from database.frames.results import read
 from database.wire_server import MYSQL, WIDTHS, Declared, Result, WireServer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
 from pymysql.err import DataError, InternalError
@@ -293,6 +293,23 @@ def test_ranges_of_the_hidden_key() -> None:
     ]
     assert found.empty.sql == f"{whole} FALSE"
     assert not found.note
+
+
+@settings(max_examples=60, deadline=None)
+@given(numbers=st.lists(st.integers(1, 90).flatmap(lambda n: st.integers(10 ** (n - 1), 10**n)), min_size=1))
+@example(numbers=[238609292222222222222222222222222241310965759999999999999999978525163520000000])
+@example(numbers=[10**90, 0])
+def test_digits_that_overflow_are_refused(numbers: list[int]) -> None:
+    """A product of DECIMALs with more digits than any type has is an error, never another number."""
+    values = [Decimal(f"{(-1) ** place * number}e-34") for place, number in enumerate(numbers)]
+    column = Declared("d", DECIMAL, length=66, decimals=34)
+    result = Result((column,), tuple((f"{value:f}",) for value in values))
+    with scripted("SELECT a * b FROM r_d", result) as (_, connection):
+        if max(numbers) < 10**76:
+            assert read(connection, "SELECT a * b FROM r_d").column(0).to_pylist() == values
+        else:
+            with pytest.raises(DataError, match=r"CAST.* AS CHAR"):
+                read(connection, "SELECT a * b FROM r_d")
 
 
 @st.composite

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidb_pe_magic.database.frames.batch import POOL
 from tidb_pe_magic.database.frames.failures import protocol_error, unfit
-from tidb_pe_magic.database.frames.types import ColumnKind
+from tidb_pe_magic.database.frames.types import WIDEST, ColumnKind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.types import Column
 
 _BIT_BYTES = 8
+_DECIMAL128_DIGITS = 38
 _REASONS = {
     ColumnKind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
     ColumnKind.DECIMAL: "a value has too many digits for its type. Select it as text: CAST(... AS CHAR).",
@@ -32,10 +34,24 @@ def convert(strings: pa.Array, column: Column) -> pa.Array:
     Raises:
         DataError: a value does not have that type.
     """
+    if pa.types.is_decimal(column.type) and _overflows(strings, column.type):
+        raise unfit(column.name, _REASONS[ColumnKind.DECIMAL])
     try:
         return strings.cast(column.type, memory_pool=POOL)
     except pa.ArrowInvalid as error:
         raise unfit(column.name, _REASONS.get(column.kind, str(error))) from None
+
+
+def _overflows(strings: pa.Array, kind: pa.DataType) -> bool:
+    """Return whether a number has more digits than any decimal of this width.
+
+    Arrow's cast would store the number modulo 2**128 or 2**256, and reject only some of the results.
+    """
+    most = _DECIMAL128_DIGITS if pa.types.is_decimal128(kind) else WIDEST
+    if (pc.max(pc.binary_length(strings)).as_py() or 0) <= most:
+        return False
+    digits = pc.utf8_ltrim(pc.replace_substring_regex(strings.cast(pa.string()), "[-.]", ""), "0")
+    return bool(pc.max(pc.binary_length(digits)).as_py() > most)
 
 
 def bits(batch: Batch, starts: Offsets, lengths: Offsets) -> npt.NDArray[Any]:
