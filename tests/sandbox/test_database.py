@@ -121,6 +121,88 @@ def test_a_login_is_refused_with_the_reason(
     assert refusal.value.args[0] == code
 
 
+# The current database
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM flights",
+        "SELECT (SELECT COUNT(*) FROM flights)",
+        "WITH f AS (SELECT 1) SELECT * FROM f, flights",
+        "EXPLAIN SELECT * FROM flights",
+        "SET @n = (SELECT COUNT(*) FROM flights)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO test.t SELECT * FROM flights",
+        "REPLACE INTO t VALUES (1)",
+        "UPDATE t SET id = 1",
+        "DELETE FROM t",
+        "LOAD DATA LOCAL INFILE 'missing.csv' INTO TABLE t",
+        "CREATE TABLE t (id INT)",
+        "CREATE TEMPORARY TABLE t (id INT)",
+        "CREATE TABLE test.t AS SELECT * FROM flights",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE INDEX i ON t (id)",
+        "ALTER TABLE t ADD COLUMN v INT",
+        "RENAME TABLE test.t TO u",
+        "TRUNCATE TABLE t",
+        "DROP TABLE IF EXISTS t",
+        "SHOW TABLES",
+        "SHOW TABLE STATUS",
+        "SHOW COLUMNS FROM flights",
+        "SHOW INDEX FROM flights",
+        "SHOW CREATE TABLE flights",
+        "DESCRIBE flights",
+        "SELECT unknown_function(1)",
+    ],
+)
+def test_a_name_needs_a_database(connect: Callable[..., Any], sql: str) -> None:
+    """Without a current database, an unqualified name is refused with 1046, whether or not it exists."""
+    ask = _asker(connect(local_infile=True))
+    with pytest.raises(pymysql.err.OperationalError) as refusal:
+        ask(sql)
+    assert refusal.value.args == (1046, "No database selected")
+    assert ask("SELECT DATABASE()") == ((None,),)
+
+
+def test_a_login_selects_no_database(connect: Callable[..., Any]) -> None:
+    """A login without a database has none until USE; qualified names, CTEs and FROM DUAL need none."""
+    connection = connect()
+    ask = _asker(connection)
+    assert ask("SELECT DATABASE(), SCHEMA()") == ((None, None),)
+    assert ask("SELECT DB FROM information_schema.processlist WHERE id = CONNECTION_ID()") == ((None,),)
+    assert ask("SELECT COUNT(*) FROM nycflights13.flights") == ((ROWS,),)
+    assert ("flights",) in ask("SHOW TABLES FROM nycflights13")
+    assert ask("DESCRIBE nycflights13.flights")
+    numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i FROM n"
+    assert ask(numbers) == ((1,), (2,), (3,))
+    assert ask("SELECT t.x FROM (SELECT ROUND(2.5) AS x FROM DUAL) AS t") == ((3,),)
+    with pytest.raises(pymysql.err.OperationalError, match="Unknown database 'nope'"):
+        ask("USE nope")
+    assert ask("SELECT DATABASE()") == ((None,),)
+    ask("USE nycflights13")
+    assert ask("SELECT DATABASE(), COUNT(*) FROM flights") == (("nycflights13", ROWS),)
+    connection.select_db("test")
+    assert ask("SELECT DATABASE()") == (("test",),)
+
+
+def test_a_dropped_database_is_not_selected_any_more(connect: Callable[..., Any]) -> None:
+    """DROP DATABASE of the current database leaves none selected; another database stays selected."""
+    ask = _asker(connect())
+    ask("CREATE DATABASE first")
+    ask("CREATE DATABASE second")
+    ask("CREATE TABLE first.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
+    ask("INSERT INTO first.t (v) VALUES (7)")
+    assert ask("SELECT id, v FROM first.t") == ((1, 7),)
+    ask("USE first")
+    ask("DROP DATABASE second")
+    assert ask("SELECT DATABASE(), v FROM t") == (("first", 7),)
+    ask("DROP DATABASE first")
+    assert ask("SELECT DATABASE()") == ((None,),)
+    with pytest.raises(pymysql.err.OperationalError, match="No database selected"):
+        ask("SHOW TABLES")
+
+
 def _packet(connection: socket.socket) -> bytes:
     file = connection.makefile("rb")
     size = int.from_bytes(file.read(3), "little")
@@ -201,15 +283,15 @@ def test_bytes_that_are_not_a_login_end_quietly(
 
 
 def test_it_looks_like_tidb(connect: Callable[..., Any]) -> None:
-    """The greeting, the functions and the variables name TiDB, and the flights are the default database."""
+    """The greeting, the functions and the variables name TiDB."""
     connection = connect()
     ask = _asker(connection)
     assert connection.server_version.startswith("8.0.11-TiDB-v8.5.3")
-    row = ask("SELECT VERSION(), TIDB_VERSION(), @@version_comment, DATABASE(), CURRENT_USER()")[0]
+    row = ask("SELECT VERSION(), TIDB_VERSION(), @@version_comment, CURRENT_USER()")[0]
     assert row[0] == connection.server_version
     assert row[1].startswith("Release Version: v8.5.3")
     assert row[2].startswith("TiDB Server (Apache License 2.0)")
-    assert row[3:] == ("nycflights13", f"{USER}@%")
+    assert row[3] == f"{USER}@%"
 
 
 def test_show_and_describe(ask: Callable[..., Any], table: str) -> None:
@@ -482,7 +564,7 @@ def test_means_are_decimals(ask: Callable[..., Any]) -> None:
 
 def test_columns_are_named_by_their_text(connect: Callable[..., Any]) -> None:
     """A column without an alias has the text of its expression as its name."""
-    cursor = connect().cursor()
+    cursor = connect(database="nycflights13").cursor()
     cursor.execute("SELECT DISTINCT count(*),  max( hour ) , origin, 'x' FROM flights GROUP BY origin")
     assert [column[0] for column in cursor.description] == ["count(*)", "max( hour )", "origin", "x"]
 
@@ -874,7 +956,7 @@ def test_every_flight_arrives() -> None:
     """The full table of 336,776 flights arrives as a DataFrame with its NULLs and times."""
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}) as database:
         host, port = database.address
-        engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port))
+        engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port, "nycflights13"))
         first = pd.read_sql("SELECT * FROM flights LIMIT 1000", engine)
         flights = pd.read_sql("SELECT dep_time, distance, time_hour FROM flights", engine)
         engine.dispose()
@@ -996,7 +1078,7 @@ def _ends(client: socket.socket) -> bool:
 
 def test_set_computes_expressions_and_queries(connect: Callable[..., Any]) -> None:
     """SET takes any expression, from left to right, and a query of one value."""
-    cursor = connect().cursor()
+    cursor = connect(database="nycflights13").cursor()
     cursor.execute("SET @a = 1 + 1, @b = @a * 10, @c = (SELECT MAX(carrier) FROM airlines), @d = (3)")
     cursor.execute("SELECT @a, @b, @c, @d")
     assert cursor.fetchone() == (2, 20, "YV", 3)

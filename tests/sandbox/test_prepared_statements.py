@@ -344,7 +344,7 @@ def test_several_statements_are_answered_one_by_one(database: FlightsDatabase) -
         host=host, port=port, user=USER, password=PASSWORD, client_flag=CLIENT.MULTI_STATEMENTS
     )
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT 1; SET @x = 2; SELECT COUNT(*) FROM airlines")
+        cursor.execute("SELECT 1; SET @x = 2; SELECT COUNT(*) FROM nycflights13.airlines")
         results = [cursor.fetchall()]
         while cursor.nextset():
             results.append(cursor.fetchall())

@@ -84,7 +84,7 @@ def test_every_gateway_of_a_cluster_is_verified(sandbox: Sandbox, connect: Calla
         connection = connect(ssl=_trusting(sandbox, name))
         assert _all(connection, "SHOW STATUS LIKE 'Ssl_cipher'")[0][1].startswith("TLS_")
         assert _all(connection, "SHOW STATUS LIKE 'Ssl_version'") == (("Ssl_version", "TLSv1.3"),)
-        assert len(_all(connection, "SELECT * FROM flights")) == _ROWS
+        assert len(_all(connection, "SELECT * FROM nycflights13.flights")) == _ROWS
     with pytest.raises(pymysql.err.OperationalError, match="certificate verify failed"):
         connect(ssl=_trusting(sandbox, "gateway.example.net"))
 
@@ -130,7 +130,7 @@ def test_a_statement_over_tls_can_be_cut(sandbox: Sandbox, connect: Callable[...
     assert failure.value.args[0] in {2006, 2013}
     assert sandbox.requests[-1].operation == "DELETE"
     connection = connect(ssl=_trusting(sandbox, sandbox.clusters.gateways[0]))
-    assert _all(connection, "SELECT COUNT(*) FROM airlines") == ((16,),)
+    assert _all(connection, "SELECT COUNT(*) FROM nycflights13.airlines") == ((16,),)
 
 
 @pytest.fixture

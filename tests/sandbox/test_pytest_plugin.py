@@ -77,7 +77,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
             with connect(tidb_pe_sandbox) as connection:
                 cursor = connection.cursor()
                 cursor.execute("CREATE TABLE test.mine (a INT)")
-                cursor.execute("SELECT count(*) FROM flights")
+                cursor.execute("SELECT count(*) FROM nycflights13.flights")
                 assert cursor.fetchone() == (7,)
             assert tidb_pe_sandbox.requests.operations == ["LOGIN", "SET", "CREATE", "SELECT"]
 

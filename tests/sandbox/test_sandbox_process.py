@@ -53,7 +53,7 @@ def _create_endpoint(sandbox: Sandbox, service: str = "epsrv-t4ndemo7c1x0qk2p9s8
 def _count(host: str, port: int, password: str) -> int:
     with pymysql.connect(host=host, port=port, user=_ROOT, password=password) as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT count(*) FROM flights")
+        cursor.execute("SELECT count(*) FROM nycflights13.flights")
         row = cursor.fetchone()
         assert row is not None
         return int(row[0])

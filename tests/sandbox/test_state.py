@@ -139,11 +139,11 @@ def test_tables_rows_and_generated_ids_come_back(sandbox: Sandbox) -> None:
     )
     clouds.sql(endpoint, "INSERT INTO mine.t (v, b, d) VALUES ('a', x'00ff5c27', 0.1), (NULL, NULL, 1e300)")
     clouds.sql(endpoint, "CREATE VIEW mine.w AS SELECT v FROM mine.t")
-    clouds.sql(endpoint, "DELETE FROM airlines WHERE carrier = 'AA'")
+    clouds.sql(endpoint, "DELETE FROM nycflights13.airlines WHERE carrier = 'AA'")
     reads = (
         "SELECT * FROM mine.t",
         "SELECT * FROM mine.w",
-        "SELECT * FROM airlines",
+        "SELECT * FROM nycflights13.airlines",
         "SHOW CREATE TABLE mine.t",
     )
     expected = [clouds.sql(endpoint, read) for read in reads]
@@ -151,7 +151,7 @@ def test_tables_rows_and_generated_ids_come_back(sandbox: Sandbox) -> None:
     for _ in range(2):
         clouds.sql(endpoint, "DROP VIEW mine.w")
         clouds.sql(endpoint, "DROP TABLE mine.t")
-        clouds.sql(endpoint, "DELETE FROM airlines")
+        clouds.sql(endpoint, "DELETE FROM nycflights13.airlines")
         clouds.sql(endpoint, "CREATE TABLE test.more (a INT)")
         sandbox.restore(snapshot)
         assert [clouds.sql(endpoint, read) for read in reads] == expected
@@ -273,7 +273,8 @@ def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
         other.restore(Snapshot.load(file))
         there = other.world.endpoints[endpoint.endpoint_id]
         assert there == replace(endpoint, port=other.world.port)
-        assert Clouds(other).sql(there, "SELECT a, (SELECT count(*) FROM flights) FROM test.t") == ((7, 5),)
+        both = "SELECT a, (SELECT count(*) FROM nycflights13.flights) FROM test.t"
+        assert Clouds(other).sql(there, both) == ((7, 5),)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ _GC = "The server keeps old data for tidb_gc_life_time (10 minutes by default). 
 _ADVICE = {
     ER.PARSE_ERROR: "",
     ER.NO_SUCH_TABLE: "If it is in another database, write `database`.`table`.",
-    ER.NO_DB_ERROR: "Connect with --database NAME, or write database.table.",
+    ER.NO_DB_ERROR: "Connect with --database NAME, run USE NAME in a cell, or write `database`.`table`.",
     _SNAPSHOT_TOO_OLD: _GC,
     _GC_TOO_EARLY: _GC,
     _MEMORY_EXCEEDED: "The server's memory quota for one query was exceeded. Read fewer rows or columns.",

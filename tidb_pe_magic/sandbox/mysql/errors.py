@@ -70,6 +70,11 @@ class SqlError(Exception):
         self.msg: str = message
 
 
+def no_database() -> SqlError:
+    """Return the error about a name without a database in a session that uses none."""
+    return SqlError(NO_DATABASE_SELECTED, "No database selected")
+
+
 def sqlstate(code: int) -> bytes:
     """Return the SQLSTATE of a code."""
     return _SQLSTATES.get(code, "HY000").encode()
@@ -167,7 +172,10 @@ _RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
 
 
 def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
-    """Convert a DuckDB exception to a MySQL error."""
+    """Convert a DuckDB exception to a MySQL error; `database` is the session's, or empty.
+
+    Without a database, TiDB reports an unknown function as 1046 (expression/scalar_function.go).
+    """
     text = str(error)
     first_line = text.partition("\n")[0].partition(": ")[2] or text
     if isinstance(error, duckdb.InterruptException):
@@ -176,6 +184,8 @@ def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
         if isinstance(error, kind):
             for pattern, code, message in rules:
                 if match := re.search(pattern, text, re.IGNORECASE):
+                    if code == UNKNOWN_FUNCTION and not database:
+                        return no_database()
                     return SqlError(code, message.format(*match.groups(), db=database))
             return SqlError(otherwise, first_line)
     return SqlError(UNKNOWN_ERROR, first_line)

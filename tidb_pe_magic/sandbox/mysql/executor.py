@@ -30,7 +30,7 @@ from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.time_zones import refuse_defaults
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
-from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
+from tidb_pe_magic.sandbox.mysql.unknown_names import name_error, refuse_without_database
 from tidb_pe_magic.sandbox.mysql.updates import only_changes
 from tidb_pe_magic.sandbox.mysql.work import Work
 
@@ -101,6 +101,12 @@ class Executor:
         """Return the columns of a table, in a worker thread; empty if it does not exist."""
         return self._definitions.columns(schema or self._state.database or "", table)
 
+    def _refuse_without_database(self, statement: Statement) -> None:
+        if self._state.database is None:
+            for tree in (statement.tree, *statement.further):
+                if tree is not None:
+                    refuse_without_database(tree)
+
     def refuse_reader(self, tree: exp.Expression) -> None:
         """Refuse changes by a read-only user, with TiDB's error."""
         if self._state.username not in self._readers():
@@ -122,6 +128,7 @@ class Executor:
         tree = statement.tree
         if tree is None:
             return Result()
+        self._refuse_without_database(statement)
         if (shown := self._show_query(tree)) is not None:
             return await self._select(shown)
         try:
@@ -179,6 +186,9 @@ class Executor:
         except duckdb.Error as error:
             translated = name_error(from_duckdb(error, self._state.database or ""), tree)
             raise (drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
+        if _dropped_database(tree) == (self._state.database or "").lower():
+            self._state.database = None
+            await self.in_thread(lambda: self._cursor.execute(self._state.search_path()))
         return Result()
 
     def _write(self, sql: str, *, begin: bool) -> Result:
@@ -260,6 +270,7 @@ class Executor:
         tree = statement.tree
         if tree is None:
             return ()
+        self._refuse_without_database(statement)
         if (shown := self._show_query(tree)) is not None:
             return _columns(*describe(self._cursor, shown()), [])
         if not isinstance(tree, exp.Query):
@@ -320,6 +331,14 @@ def _columns(
     if [name.lower() for name, _ in sources] != [name.lower() for name in names]:
         sources = [(name, None) for name in names]
     return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]
+
+
+def _dropped_database(tree: exp.Expr) -> str | None:
+    """Return the database that a statement drops, in lower case; None if it drops none."""
+    if not isinstance(tree, exp.Drop) or tree.args.get("kind") not in {"DATABASE", "SCHEMA"}:
+        return None
+    table = tree.find(exp.Table)
+    return None if table is None else table.name.lower()
 
 
 def _sequences(context: TranslationContext) -> list[str]:

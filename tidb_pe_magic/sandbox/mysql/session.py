@@ -18,9 +18,9 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     UNKNOWN_THREAD,
     SqlError,
     from_duckdb,
+    no_database,
 )
 from tidb_pe_magic.sandbox.mysql.executor import Executor
-from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.parser import Statement, parse
 from tidb_pe_magic.sandbox.mysql.protocol import Capability, FieldFlag, Status
@@ -102,7 +102,7 @@ class Session:
         Raises:
             SqlError: the requested database does not exist; the login fails.
         """
-        self._set_schema(login.database or DEFAULT_DATABASE)
+        self._set_schema(login.database or None)
         self.state.username, self.state.connection_id = login.user, connection_id
         self.state.variables.set("character_set_client", login.charset)
         self.state.counts_found = bool(login.capabilities & Capability.FOUND_ROWS)
@@ -124,7 +124,7 @@ class Session:
 
     async def use(self, database: str) -> None:
         """Change the current database."""
-        await self._executor.in_thread(lambda: self._set_schema(database or DEFAULT_DATABASE))
+        await self._executor.in_thread(lambda: self._set_schema(database))
 
     def interrupt(self) -> None:
         """Interrupt the running statement, if there is one."""
@@ -191,6 +191,8 @@ class Session:
         executor.work.begin()
         self.state.statement = load.sql
         table = load.target
+        if not (table.db or self.state.database):
+            raise no_database()
         try:
             columns = await executor.in_thread(lambda: executor.columns(table.db, table.name))
             if not columns:
@@ -240,15 +242,16 @@ class Session:
             return await self._executor.run(statement)
         return Result()
 
-    def _set_schema(self, database: str) -> None:
+    def _set_schema(self, database: str | None) -> None:
         unknown = SqlError(UNKNOWN_DATABASE, f"Unknown database '{database}'")
-        if database.lower() in {"main", HIDDEN_SCHEMA}:
+        if database is not None and database.lower() in {"", "main", HIDDEN_SCHEMA}:
             raise unknown
+        previous, self.state.database = self.state.database, database
         try:
-            self._cursor.execute(self.state.search_path(database))
+            self._cursor.execute(self.state.search_path())
         except duckdb.CatalogException:
+            self.state.database = previous
             raise unknown from None
-        self.state.database = database
 
     def _status(self) -> Sequence[tuple[str, object]]:
         version, cipher = self._cipher()

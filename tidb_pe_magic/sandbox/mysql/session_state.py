@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
-from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.time_zones import duckdb_zone, zone_of
@@ -32,7 +31,7 @@ class SessionState:
         user_variables: by name, without the @.
         username: None before a login.
         connection_id: of the connection; 0 before a login.
-        database: the current one.
+        database: the current one; None if the session has not chosen one.
         statement: the text of the running statement.
         row_count: ROW_COUNT() of the last statement.
         counts_found: the client counts the rows that an UPDATE finds, not only those that it changes.
@@ -55,10 +54,11 @@ class SessionState:
         self.user_variables.clear()
         self.last_insert_id = 0
 
-    def search_path(self, database: str | None = None) -> str:
-        """Return DuckDB's statement that makes a database the current one; None for the session's."""
-        named = database or self.database or DEFAULT_DATABASE
-        schema = HIDDEN_SCHEMA if named.lower() == "information_schema" else named
+    def search_path(self) -> str:
+        """Return DuckDB's statement that makes the session's database the current one."""
+        if self.database is None:
+            return "SET search_path = 'main'"
+        schema = HIDDEN_SCHEMA if self.database.lower() == "information_schema" else self.database
         return f"SET search_path = {sql_string(f'{sql_name(schema)},main')}"
 
     def context(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
-from tidb_pe_magic.sandbox.mysql.errors import NO_DATABASE_SELECTED, NO_SUCH_TABLE, NOT_SUPPORTED, SqlError
+from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, NOT_SUPPORTED, SqlError, no_database
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Show:
                 text = f"CREATE DATABASE `{target}` /*!40100 DEFAULT CHARACTER SET utf8mb4 */"
                 return rows_query(("Database", "Create Database"), [(target, text)])
             if not database:
-                raise SqlError(NO_DATABASE_SELECTED, "No database selected")
+                raise no_database()
             self._need_table(database, target)
             if kind == "CREATE TABLE":
                 return self._create_table(database, target)
@@ -115,7 +115,7 @@ class Show:
                 self._of_table(kind, database, target, full=bool(show.args.get("full"))), show
             )
         if kind in {"TABLES", "TABLE STATUS"} and not database:
-            raise SqlError(NO_DATABASE_SELECTED, "No database selected")
+            raise no_database()
         return self._filter(self._table_list(kind, database, show), show)
 
     def tables(self) -> Mapping[str, Callable[[], str]]:

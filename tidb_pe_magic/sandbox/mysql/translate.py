@@ -14,6 +14,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     NOT_SUPPORTED,
     UNKNOWN_FUNCTION,
     SqlError,
+    no_database,
 )
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
@@ -271,7 +272,8 @@ def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
     if known := context.functions.get(name):
         return _literal(known())
     if name in _ONLY_DUCKDB:
-        database = context.functions["DATABASE"]()
+        if not (database := context.functions["DATABASE"]()):
+            raise no_database()
         raise SqlError(UNKNOWN_FUNCTION, f"FUNCTION {database}.{name.lower()} does not exist")
     clock = "timestamp" if name in _CLOCKS else _CLOCK_TYPES.get(type(node))
     if clock and not node.find_ancestor(exp.ColumnDef):

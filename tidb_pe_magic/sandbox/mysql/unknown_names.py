@@ -1,4 +1,4 @@
-"""TiDB's errors for unknown names: with the database, or the clause of the name."""
+"""TiDB's errors for unknown names, with the database or clause, and for names without a database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, UNKNOWN_COLUMN, SqlError
+from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, UNKNOWN_COLUMN, SqlError, no_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,32 @@ def name_error(error: SqlError, tree: exp.Expr | None) -> SqlError:
                 full = ".".join(part.name for part in column.parts)
                 return SqlError(UNKNOWN_COLUMN, f"Unknown column '{full}' in '{_clause(column)}'")
     return error
+
+
+def refuse_without_database(tree: exp.Expr) -> None:
+    """Refuse a statement with an unqualified table, in a session without a current database.
+
+    TiDB does so before it looks for the table (planner/core/preprocess.go, handleTableName).
+
+    Raises:
+        SqlError: 1046.
+    """
+    if isinstance(tree, exp.Create | exp.Drop) and tree.args.get("kind") in {"DATABASE", "SCHEMA"}:
+        return
+    for table in tree.find_all(exp.Table):
+        # A table function such as JSON_TABLE has no name.
+        if table.name and not table.db and table.name.upper() != "DUAL" and not _is_cte(table):
+            raise no_database()
+
+
+def _is_cte(table: exp.Table) -> bool:
+    name, node = table.name.lower(), table.parent
+    while node is not None:
+        defined = node.args.get("with_")
+        if defined is not None and name in {cte.alias.lower() for cte in defined.expressions}:
+            return True
+        node = node.parent
+    return False
 
 
 def _clause(column: exp.Column) -> str:
