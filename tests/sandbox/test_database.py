@@ -154,6 +154,7 @@ def test_a_login_is_refused_with_the_reason(
         "SHOW CREATE TABLE flights",
         "DESCRIBE flights",
         "SELECT unknown_function(1)",
+        "USE ``",
     ],
 )
 def test_a_name_needs_a_database(connect: Callable[..., Any], sql: str) -> None:

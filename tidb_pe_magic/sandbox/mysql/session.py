@@ -243,8 +243,10 @@ class Session:
         return Result()
 
     def _set_schema(self, database: str | None) -> None:
+        if database == "":
+            raise no_database()
         unknown = SqlError(UNKNOWN_DATABASE, f"Unknown database '{database}'")
-        if database is not None and database.lower() in {"", "main", HIDDEN_SCHEMA}:
+        if database is not None and database.lower() in {"main", HIDDEN_SCHEMA}:
             raise unknown
         previous, self.state.database = self.state.database, database
         try:
