@@ -30,7 +30,8 @@ USER, PASSWORD = "2vKmPqRsTuWxYzA.root", "a secret"
 ROWS = 2000
 #: Eighteen million million combinations.
 ENDLESS = (
-    "SELECT SUM(a.temp * b.dewp * c.humid) FROM weather a, weather b, weather c "
+    "SELECT SUM(a.temp * b.dewp * c.humid) "
+    "FROM nycflights13.weather a, nycflights13.weather b, nycflights13.weather c "
     "WHERE a.temp < b.temp + c.temp"
 )
 
@@ -879,9 +880,9 @@ def _in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[BaseE
     return thread, failures
 
 
-def _until_it_runs(ask: Callable[..., Any], number: int) -> None:
+def _until_it_runs(ask: Callable[..., Any], number: int, failures: list[BaseException]) -> None:
     while not [row for row in ask("SHOW PROCESSLIST") if row[0] == number and row[4] == "Query"]:
-        pass
+        assert not failures
 
 
 @pytest.mark.parametrize("sql", ["SELECT SLEEP(3600)", ENDLESS])
@@ -892,7 +893,7 @@ def test_a_killed_query_leaves_its_connection(
     victim = connect()
     number = _number(victim)
     thread, failures = _in_thread(lambda: victim.query(sql))
-    _until_it_runs(ask, number)
+    _until_it_runs(ask, number, failures)
     ask(f"KILL QUERY {number}")
     thread.join(30)
     assert [failure.args[0] for failure in failures] == [1317]
@@ -1045,7 +1046,7 @@ def test_stopping_ends_clients_and_threads() -> None:
     idle, busy = (pymysql.connect(host=host, port=port, user=USER, password=PASSWORD) for _ in range(2))
     number = _number(busy)
     thread, failures = _in_thread(lambda: busy.query(ENDLESS))
-    _until_it_runs(_asker(idle), number)
+    _until_it_runs(_asker(idle), number, failures)
     database.stop()
     database.stop()
     thread.join(30)
