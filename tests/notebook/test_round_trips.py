@@ -30,8 +30,18 @@ LOGIN = [
 # Any other session.
 NEXT = ["SET NAMES utf8mb4", "SELECT CONNECTION_ID()"]
 # A ping, the statement to be prepared, and the statement: MariaDB declares an integer that is read as text.
+PING = "14"
 ONE = "SELECT 1 AS a"
-ASKED = ["14", ONE, ONE]
+ASKED = [PING, ONE, ONE]
+
+
+def with_one_ping(commands: list[str]) -> list[str]:
+    """Return the commands with one ping where there are two, which is so if they are half a second apart."""
+    return [
+        each
+        for before, each in zip(["", *commands], commands, strict=False)
+        if (before, each) != (PING, PING)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +68,7 @@ def test_a_login_a_query_and_a_load_send_few_commands(
         runbook.run("demo", vpc=VPC, security_group=[GROUP], user=user, no_prefix=True, database="trips")
         assert log.take() == [[*LOGIN, "ROLLBACK"]]
         assert runbook.query(ONE)["a"].tolist() == [1]
-        assert log.take() == [ASKED]
+        assert [with_one_ping(session) for session in log.take()] == [ASKED]
         runbook.load(pd.DataFrame({"at": pd.to_datetime(["2024-01-01T00:00Z"])}), "stamps")
         reading, creating, sending, renaming = log.take()
         for session in (reading, creating, sending, renaming):
@@ -88,4 +98,4 @@ def test_a_cell_on_a_new_connection_sends_few_commands(
     shell.must(f"%%sql\n{ONE}")
     log.take()
     shell.must(f"%%sql\n{ONE}")
-    assert ASKED in log.take()
+    assert ASKED in [with_one_ping(session) for session in log.take()]
