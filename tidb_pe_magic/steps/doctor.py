@@ -237,14 +237,18 @@ def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:
 
 
 def _in_time(ask: Callable[[], T]) -> T:
+    without_clouds = Suggestion("doctor", "--host", "HOST")
     try:
         return within(_CLOUDS, ask, name="tidb_pe-doctor")
     except TimeoutError:
         raise errors.ServiceUnavailable(
             f"no answer in {_CLOUDS:g} s.",
             operation="asking the clouds for the endpoint",
-            advice=Advice("Or examine the host without the clouds.", Suggestion("doctor", "--host", "HOST")),
+            advice=Advice("Or examine the host without the clouds.", without_clouds),
         ) from None
+    except errors.ServiceUnavailable as error:
+        error.advise(Advice(error.advice, *error.commands, without_clouds))
+        raise
 
 
 def _age(context: Context, endpoint: VpcEndpoint | None) -> float | None:
