@@ -74,9 +74,15 @@ class MariaDb:
             "--innodb-log-file-size=4M",
             self._user,
         ]
-        subprocess.run(
-            [*command, "--auth-root-authentication-method=normal"], check=True, capture_output=True
+        run = subprocess.run(
+            [*command, "--auth-root-authentication-method=normal"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
+        if run.returncode:
+            raise RuntimeError(f"mariadb-install-db ended with {run.returncode}:\n{run.stdout[-2000:]}")
         if authority:
             write_server_certificate(authority, (self.host,), self.directory)
 
