@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy.exc
 from database.command_log import CommandLog
 from database.relay import Relay
-from pymysql.constants import COMMAND
+from pymysql.constants import COMMAND, SERVER_STATUS
 from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials.secrets import Secret
@@ -82,6 +82,37 @@ def test_a_killed_connection_continues_and_loses_no_insert(
     assert identity(connection) != first
     connection.close()
     assert count(plain_server) == 3
+
+
+class TidbGreeting(Relay):
+    """Says in its greeting that autocommit is on, as TiDB does whatever the server's default is."""
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with self.track(socket.create_connection(self.upstream)) as server:
+            greeting = bytearray(server.recv(65536))
+            # After the version: the connection's ID, 8 bytes, a zero, 2 bytes and the character set.
+            status = greeting.index(0, 5) + 1 + 4 + 8 + 1 + 2 + 1
+            greeting[status] |= SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
+            client.sendall(greeting)
+            back = threading.Thread(target=self._copy, args=(server, client, self._flowing))
+            back.start()
+            self._copy(client, server, self._flowing)
+            back.join()
+
+
+def test_the_greeting_is_not_believed_about_autocommit(plain_server: MariaDb, opened: Open) -> None:
+    """If the server's default is off, an INSERT is stored, whatever the greeting says."""
+    plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
+    plain_server.execute("SET GLOBAL autocommit = 0")
+    try:
+        with TidbGreeting((plain_server.host, plain_server.port)) as relay:
+            engine = opened(plain_server.target(host=relay.host, port=relay.port)).engine
+            with engine.connect() as connection:
+                connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+            engine.dispose()
+    finally:
+        plain_server.execute("SET GLOBAL autocommit = 1")
+    assert count(plain_server) == 1
 
 
 def test_a_session_sends_no_needless_ping_and_no_needless_rollback(

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from notebook.conftest import Shell
     from support.mariadb import MariaDb
 
-# The driver's SET NAMES, our facts, and what SQLAlchemy asks once for each engine.
+# The driver's SET NAMES, autocommit, our facts, and what SQLAlchemy asks once for each engine.
+AUTOCOMMIT = "SET autocommit = 1"
 LOGIN = [
     "SET NAMES utf8mb4",
+    AUTOCOMMIT,
     "SELECT VERSION(), DATABASE(), CONNECTION_ID()",
     "SELECT VERSION()",
     "SELECT @@sql_mode",
     "SELECT @@lower_case_table_names",
 ]
 # Any other session.
-NEXT = ["SET NAMES utf8mb4", "SELECT CONNECTION_ID()"]
+NEXT = ["SET NAMES utf8mb4", AUTOCOMMIT, "SELECT CONNECTION_ID()"]
 # A ping, the statement to be prepared, and the statement: MariaDB declares an integer that is read as text.
 PING = "14"
 ONE = "SELECT 1 AS a"
@@ -61,7 +63,7 @@ def environ(log: CommandLog, plain_server: MariaDb) -> Iterator[dict[str, str]]:
 def test_a_login_a_query_and_a_load_send_few_commands(
     log: CommandLog, environ: dict[str, str], plain_server: MariaDb
 ) -> None:
-    """A login sends 5 commands and no ping; each session of a load sends 2, and one SET where it needs it."""
+    """A login sends 6 commands and no ping; each session of a load sends 3, and one SET where it needs it."""
     plain_server.execute("CREATE OR REPLACE DATABASE trips")
     with Runbook(environ=environ) as runbook:
         user = plain_server.user
@@ -72,17 +74,17 @@ def test_a_login_a_query_and_a_load_send_few_commands(
         runbook.load(pd.DataFrame({"at": pd.to_datetime(["2024-01-01T00:00Z"])}), "stamps")
         reading, creating, sending, renaming = log.take()
         for session in (reading, creating, sending, renaming):
-            assert session[:2] == NEXT, session
-        assert [len(session) for session in (reading, creating, renaming)] == [5, 3, 3]
-        assert reading[3] == "SELECT @@max_allowed_packet, VERSION()"
-        assert sending[2].startswith("SET autocommit = 0, sql_mode = ")
-        assert [statement.split()[0] for statement in sending[3:]] == ["LOAD", "COMMIT"]
+            assert session[:3] == NEXT, session
+        assert [len(session) for session in (reading, creating, renaming)] == [6, 4, 4]
+        assert reading[4] == "SELECT @@max_allowed_packet, VERSION()"
+        assert sending[3].startswith("SET autocommit = 0, sql_mode = ")
+        assert [statement.split()[0] for statement in sending[4:]] == ["LOAD", "COMMIT"]
 
 
 def test_a_cell_on_a_new_connection_sends_few_commands(
     log: CommandLog, environ: dict[str, str], plain_server: MariaDb, shell: Shell
 ) -> None:
-    """The session of the cells sends 5 commands at its login, and a `%%sql` cell 3."""
+    """The session of the cells sends 6 commands at its login, and a `%%sql` cell 3."""
     plain_server.execute("CREATE OR REPLACE DATABASE trips")
     os.environ.update(environ)
     shell.must(
@@ -94,7 +96,7 @@ def test_a_cell_on_a_new_connection_sends_few_commands(
     shell.must(f"%tidb_pe connect --cluster demo --database trips --user {plain_server.user} --no-prefix")
     session = log.take()[0]  # another one reads the names for completion, in the background
     assert session[: len(LOGIN)] == LOGIN
-    assert len(session) <= 12, session
+    assert len(session) <= 13, session
     shell.must(f"%%sql\n{ONE}")
     log.take()
     shell.must(f"%%sql\n{ONE}")

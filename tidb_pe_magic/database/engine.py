@@ -116,8 +116,9 @@ def _make_engine(target: Target, connector: Connector, first: _FirstConnection) 
         url,
         # On the engine, not on a connection: it must also apply to the connection after a lost one.
         isolation_level="AUTOCOMMIT",
-        # A server where it is the default needs no statement for it.
-        connect_args={"autocommit": True},
+        # TiDB's greeting always says that autocommit is on, even if the server's default is off (`status` in
+        # writeInitialHandshake of pkg/server/conn.go): the driver would believe it, and INSERTs be lost.
+        connect_args={"autocommit": True, "init_command": "SET autocommit = 1"},
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=_POOL_SIZE,
