@@ -46,7 +46,7 @@ class Session(LoginConnection):
         pinned: its owner keeps it permanently: after a loss, the error is shown, then it is reopened in
             place, and the error of its next statement says what the new session lacks.
         idle_limit: seconds after which a NAT may have forgotten the connection.
-        ping_limit: seconds after a ping in which no other one is sent: the pool's is enough for a statement.
+        ping_limit: seconds after a ping, such as the pool's, in which a statement sends none of its own.
     """
 
     db: str | bytes | None

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from tidb_pe_magic.database.frames.types import WIDEST
+from tidb_pe_magic.database.frames.types import DECIMAL128_DIGITS, WIDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ SURE_DIGITS = 15
 #: Digits that fit every int64.
 INTEGER_DIGITS = 18
 _SURE = 10**SURE_DIGITS
-_DECIMAL128_DIGITS = 38
 # Up to here the unscaled number and the power of ten are exact, so their quotient is the nearest float64.
 _EXACT_INTEGER, _EXACT_POWER = 2**53, 22
 _WORD = 8
@@ -74,10 +73,10 @@ def narrow_decimals(table: pa.Table) -> pa.Table:
 
 
 def _narrow_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if column.type.scale > _DECIMAL128_DIGITS:
+    if column.type.scale > DECIMAL128_DIGITS:
         return column
     try:
-        return column.cast(pa.decimal128(_DECIMAL128_DIGITS, column.type.scale))
+        return column.cast(pa.decimal128(DECIMAL128_DIGITS, column.type.scale))
     except pa.ArrowInvalid:
         return column
 

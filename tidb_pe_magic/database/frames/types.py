@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _BINARY_CHARSET = 63
 # Of DECIMAL in MySQL; MariaDB has more decimals.
 _MOST_DIGITS, _MOST_DECIMALS = 65, 38
-_DECIMAL128_DIGITS = 38
+#: The maximum precision of Arrow's decimal128.
+DECIMAL128_DIGITS = 38
 #: The precision of a DECIMAL whose declaration is not trusted: the maximum of Arrow.
 WIDEST = 76
 # Decimals of a floating-point number without a fixed number of them.
@@ -180,6 +181,6 @@ def _decimal(definition: Definition, *, signed: bool, settled: bool) -> pa.DataT
     if not (0 <= scale <= _MOST_DECIMALS and scale <= digits and 0 < digits <= _MOST_DIGITS):
         # Some have no precision.
         digits, scale = _MOST_DIGITS, min(scale, _MOST_DECIMALS)
-    if digits <= _DECIMAL128_DIGITS:
+    if digits <= DECIMAL128_DIGITS:
         return pa.decimal128(digits, scale)
     return pa.decimal256(digits, scale)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tidb_pe_magic.database.frames.batch import POOL
 from tidb_pe_magic.database.frames.failures import protocol_error, unfit
-from tidb_pe_magic.database.frames.types import WIDEST, ColumnKind
+from tidb_pe_magic.database.frames.types import DECIMAL128_DIGITS, WIDEST, ColumnKind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.types import Column
 
 _BIT_BYTES = 8
-_DECIMAL128_DIGITS = 38
 _REASONS = {
     ColumnKind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
     ColumnKind.DECIMAL: "a value has too many digits for its type. Select it as text: CAST(... AS CHAR).",
@@ -47,7 +46,7 @@ def _overflows(strings: pa.Array, kind: pa.DataType) -> bool:
 
     Arrow's cast would store the number modulo 2**128 or 2**256, and reject only some of the results.
     """
-    most = _DECIMAL128_DIGITS if pa.types.is_decimal128(kind) else WIDEST
+    most = DECIMAL128_DIGITS if pa.types.is_decimal128(kind) else WIDEST
     if (pc.max(pc.binary_length(strings)).as_py() or 0) <= most:
         return False
     digits = pc.utf8_ltrim(pc.replace_substring_regex(strings.cast(pa.string()), "[-.]", ""), "0")

@@ -11,6 +11,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.database.frames.pandas import unique_names
+from tidb_pe_magic.database.frames.types import DECIMAL128_DIGITS
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 # Number of rows converted to Python objects at a time: few for display, many for iteration.
 _FEWEST, _MOST = 16, 16_384
-_DIGITS_128 = 38
 
 
 class ColumnarResult(IteratorResult[Any]):
@@ -70,11 +70,12 @@ def _narrow(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_decimal256(column.type):
         return column
     try:
-        return column.cast(pa.decimal128(_DIGITS_128, column.type.scale))
+        return column.cast(pa.decimal128(DECIMAL128_DIGITS, column.type.scale))
     except pa.ArrowInvalid:
         raise InvalidRequest(
             "SqlMagic.autopolars",
-            f"column {name} has DECIMALs of more than {_DIGITS_128} digits, which polars does not have.",
+            f"column {name} has DECIMALs of more than {DECIMAL128_DIGITS} digits, "
+            "which polars does not have.",
             advice=f"Select it as text: CAST({name} AS CHAR), or use a pandas DataFrame.",
         ) from None
 
