@@ -211,7 +211,7 @@ class Executor:
         self, statement: Statement, target: Target, context: TranslationContext, *, begin: bool
     ) -> Result:
         refuse_clocks(target, statement.tree, context.zone)
-        zero_is_id = "NO_AUTO_VALUE_ON_ZERO" in self._state.variables.get("sql_mode").split(",")
+        zero_is_id = self._state.variables.has_mode("NO_AUTO_VALUE_ON_ZERO")
 
         def translate() -> tuple[Insertion, list[str], str]:
             made = insertion(statement, target, zero_is_id=zero_is_id, zone=context.zone)

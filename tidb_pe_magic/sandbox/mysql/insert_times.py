@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
 from tidb_pe_magic.sandbox.mysql.insert_rows import ROW, VALUES, from_query
-from tidb_pe_magic.sandbox.mysql.time_zones import utc_of, utc_text
+from tidb_pe_magic.sandbox.mysql.time_zones import unsupported, utc_of, utc_text
 
 if TYPE_CHECKING:
     import re
@@ -28,8 +27,7 @@ def refuse_clocks(target: Target, tree: exp.Expr | None, zone: str) -> None:
     named = {name.lower() for name in target.names(tree)}
     omitted = [name for name in target.clocks if name not in named]
     if omitted and zone != "UTC":
-        reason = f"The default of {omitted[0]} is not supported by the sandbox in time zone {zone}"
-        raise SqlError(NOT_SUPPORTED, f"{reason}; SET time_zone = '+00:00'")
+        raise unsupported(f"The default of {omitted[0]} is not supported", zone)
 
 
 def refuse_calculation(tree: exp.Expr | None, target: Target, zone: str) -> None:
@@ -46,8 +44,7 @@ def refuse_calculation(tree: exp.Expr | None, target: Target, zone: str) -> None
         }
         used = {each.name.lower() for each in value.find_all(exp.Identifier)}
         if (name in target.stamps or used & target.stamps) and not plain:
-            reason = f"calculating with the TIMESTAMP column {name} is not supported by the sandbox"
-            raise SqlError(NOT_SUPPORTED, f"{reason} in time zone {zone}; SET time_zone = '+00:00'")
+            raise unsupported(f"calculating with the TIMESTAMP column {name} is not supported", zone)
 
 
 def store_utc(statement: Statement, target: Target, zone: str) -> Statement:

@@ -120,7 +120,7 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
         tree = statement.tree or tree
     replaces = str(tree.args.get("alternative") or "").upper() == "REPLACE"
     if replaces:
-        _replace_by_update(tree, target, names)
+        _replace_by_update(tree, target)
     conflict = tree.args.get("conflict")
     first = ids.index(_NEXT) if _NEXT in ids else len(ids)
     made = Insertion(_in_runs(statement, ids), target, given=_given(ids), given_first=_given(ids[:first]))
@@ -221,22 +221,17 @@ def _or_next(value: exp.Expr, next_id: exp.Expr, *, zero_is_id: bool) -> exp.Exp
     return exp.Case(ifs=[exp.If(this=empty, true=next_id.copy())], default=number)
 
 
-def _replace_by_update(tree: exp.Expr, target: Target, names: Sequence[str]) -> None:
+def _replace_by_update(tree: exp.Expr, target: Target) -> None:
     """Write REPLACE as an INSERT that updates all columns, because omitted columns get their defaults."""
     keys = {name.lower() for key in target.keys for name in key}
     tree.set("alternative", None)
-    if not any(target.key_places(names)) and not keys:
+    if not keys:
         return
     updated = [name for name, _ in target.columns if name.lower() not in keys]
     if not updated:
         tree.set("alternative", "IGNORE")
         return
-    assignments = [
-        exp.EQ(
-            this=_named(name), expression=exp.column(exp.to_identifier(name, quoted=True), table="excluded")
-        )
-        for name in updated
-    ]
+    assignments = [exp.EQ(this=_named(name), expression=_named(name, "excluded")) for name in updated]
     tree.set("conflict", exp.OnConflict(expressions=assignments, action=exp.var("DO UPDATE")))
 
 

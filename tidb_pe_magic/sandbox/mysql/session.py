@@ -137,7 +137,7 @@ class Session:
         Raises:
             SqlError: the text is invalid.
         """
-        concatenate = "PIPES_AS_CONCAT" in self.state.variables.get("sql_mode").split(",")
+        concatenate = self.state.variables.has_mode("PIPES_AS_CONCAT")
         if len(sql) <= _SHORT:
             return parse(sql, several=several, markers=markers, pipes_concatenate=concatenate)
         return await asyncio.to_thread(

@@ -74,6 +74,11 @@ def duckdb_zone(name: str) -> str:
     return name
 
 
+def unsupported(what: str, zone: str) -> SqlError:
+    """Return the error for what the sandbox cannot do in a zone other than UTC: `X is not supported`."""
+    return SqlError(NOT_SUPPORTED, f"{what} by the sandbox in time zone {zone}; SET time_zone = '+00:00'")
+
+
 def epoch_in_zone(node: exp.Expr, zone: str) -> exp.Expr | None:
     """Return UNIX_TIMESTAMP or FROM_UNIXTIME for times in a zone; None for other nodes, and for UTC."""
     if zone == _UTC:
@@ -133,7 +138,7 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
         refused = f"Writing or defining TIMESTAMP columns such as {stamps[0]} is not supported"
     else:
         return _shifted(node, stamps, zone)
-    raise SqlError(NOT_SUPPORTED, f"{refused} by the sandbox in time zone {zone}; SET time_zone = '+00:00'")
+    raise unsupported(refused, zone)
 
 
 def refuse_defaults(tree: exp.Expr, zone: str) -> None:
@@ -146,8 +151,7 @@ def refuse_defaults(tree: exp.Expr, zone: str) -> None:
         default = column.find(exp.DefaultColumnConstraint)
         stamp = column.kind is not None and column.kind.this is exp.DataType.Type.TIMESTAMPTZ
         if stamp and default is not None and isinstance(default.this, exp.Literal):
-            reason = f"The default of {column.name} is not supported by the sandbox in time zone {zone}"
-            raise SqlError(NOT_SUPPORTED, f"{reason}; SET time_zone = '+00:00'")
+            raise unsupported(f"The default of {column.name} is not supported", zone)
 
 
 def _is_named_only(node: exp.Expr) -> bool:

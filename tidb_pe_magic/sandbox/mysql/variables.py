@@ -192,6 +192,10 @@ class Variables:
         if twin := _TWINS.get(name.lower()):
             self._values[twin] = read
 
+    def has_mode(self, mode: str) -> bool:
+        """Return whether sql_mode contains a mode."""
+        return mode in self.get("sql_mode").split(",")
+
     def reset(self) -> None:
         """Return to the defaults."""
         self._values.clear()
