@@ -29,12 +29,20 @@ if TYPE_CHECKING:
 _ids = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
 _free = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 _paths = _free.filter(lambda text: "\0" not in text and not text.startswith("~"))
+
+
+def _after_a_name(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return the texts for a field after `@NAME`: a command reads one that begins with an @ as the name."""
+    return texts.filter(lambda text: not text.startswith("@"))
+
+
 # The values allowed by a field's own rule. An unlisted field accepts any text with a letter in it.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cluster": _free.filter(is_visible),
     "ca": _paths,
     "file": _paths,
-    "frame": _paths,
+    "frame": _after_a_name(_paths),
+    "sql": _after_a_name(_free),
     "keys": st.sampled_from(["a", "a b,c", "\u00e9,`"]),
     "to_csv": _paths,
     "to_parquet": _paths,
