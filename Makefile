@@ -1,7 +1,7 @@
 # Every target runs the set-up it needs. A new machine needs only Python >= 3.11.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test foreign chaos lint lab bench pictures reference lock clean
+.PHONY: help setup demo test search foreign chaos lint lab bench pictures reference lock clean
 
 BIN = .venv/bin
 # Use quoted or relative paths only, so that a checkout in "my projects" works too.
@@ -32,6 +32,9 @@ demo: setup ## execute the step-by-step notebook against the sandbox
 
 test: lint ## lint, types and all tests except foreign
 	$(TESTS) -m "not foreign"
+
+search: setup ## run the tests that draw examples (hypothesis) with new random ones
+	$(TESTS) --hypothesis-profile=search -m "hypothesis and not foreign"
 
 foreign: setup ## test connection strings and exports with other programs, which are downloaded first
 	$(TESTS) -m foreign

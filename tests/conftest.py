@@ -33,9 +33,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Collecting imports all of the tests and what they use, of which nothing is garbage.
 gc.disable()
 
-# A shared machine can be slow.
-hypothesis.settings.register_profile("untimed", deadline=None, max_examples=50)
-hypothesis.settings.load_profile("untimed")
+# A shared machine can be slow. A commit is always tested with the same examples; `make search` draws others.
+hypothesis.settings.register_profile("same", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=50, derandomize=False)
+hypothesis.settings.load_profile("same")
 
 
 _NEW_OBJECTS = 20_000
