@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     SqlError,
     syntax_error,
 )
+from tidb_pe_magic.sandbox.mysql.refusals import refuse_tokens, refuse_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ def parse(
     text = sql if written is None else f"{sql[:start]}INSERT INTO {sql[written.end() :]}"
     try:
         tokens = _DIALECT.tokenize(text)
+        refuse_tokens(tokens, text)
         parser = _ConcatenatingParser if pipes_concatenate else _MysqlParser
         parsed = parser(dialect=_DIALECT).parse(tokens, text)
     except SqlglotError as error:
@@ -191,9 +193,7 @@ def _statements(
     if any(isinstance(tree, exp.Alias | exp.Column) for tree in trees):
         # Words that are not a statement are parsed as an expression.
         raise syntax_error(None, sql)
-    if any(tree.find(exp.WithinGroup) for tree in trees):
-        within = next((token for token in tokens if token.text.upper() == "WITHIN"), None)
-        raise syntax_error(None, sql, within)
+    refuse_trees(trees, tokens, sql)
     for tree in trees:
         if text is not sql and isinstance(tree, exp.Insert):
             tree.set("alternative", "REPLACE")
