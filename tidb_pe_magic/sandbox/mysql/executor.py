@@ -328,9 +328,12 @@ def _columns(
     names: Sequence[str], types: Sequence[str], sources: Sequence[tuple[str, Source | None]]
 ) -> Sequence[Column]:
     """Return a query's columns, with their sources if they are certain."""
-    if [name.lower() for name, _ in sources] != [name.lower() for name in names]:
-        sources = [(name, None) for name in names]
-    return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]
+    if len(sources) != len(names):
+        return [Column(name, kind) for name, kind in zip(names, types, strict=True)]
+    return [
+        Column(name, kind, source if known.lower() == name.lower() else None)
+        for name, kind, (known, source) in zip(names, types, sources, strict=True)
+    ]
 
 
 def _dropped_database(tree: exp.Expr) -> str | None:
