@@ -292,6 +292,12 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
         SELECT @@time_zone, DATE(MAX(t)) FROM (SELECT t FROM z) q
         WITH z AS (SELECT 1 AS t) SELECT t FROM z
         SELECT id FROM z WHERE t IN (SELECT t FROM z WHERE t < '2024-02-01')
+        UPDATE z SET t = '2024-01-01 08:00:00' WHERE t = '2024-01-01 09:00:00'
+        UPDATE z SET t = t + INTERVAL 1 HOUR WHERE t < '2024-02-01' ORDER BY t LIMIT 1
+        UPDATE z SET t = d WHERE id = 4
+        DELETE FROM z WHERE t IS NULL
+        DELETE FROM z WHERE t > '2024-06-01' ORDER BY t DESC LIMIT 1
+        SELECT * FROM z ORDER BY id
         SET time_zone = '-03:30'
         SELECT t FROM z ORDER BY id
         SET time_zone = 'Nowhere/Place'
@@ -311,12 +317,7 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
     answer(ours, "SET time_zone = 'America/New_York'")
     answer(ours, "CREATE TABLE y (d DATETIME DEFAULT CURRENT_TIMESTAMP, v INT)")
     assert answer(ours, "INSERT INTO y (v) VALUES (1)") == (1235,)
-    for refused in (
-        "DELETE FROM z WHERE t IS NULL",
-        "UPDATE z SET t = NOW()",
-        "CREATE VIEW v AS SELECT t FROM z",
-    ):
-        assert answer(ours, refused) == (1235,)
+    assert answer(ours, "CREATE VIEW v AS SELECT t FROM z") == (1235,)
     for allowed in ("ALTER TABLE z ADD COLUMN w INT", "TRUNCATE TABLE z", "DROP TABLE z"):
         assert len(answer(ours, allowed)) > 1
 

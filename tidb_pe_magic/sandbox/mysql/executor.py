@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -23,6 +24,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.insert_targets import Targets
 from tidb_pe_magic.sandbox.mysql.insert_times import refuse_clocks
 from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
+from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
@@ -31,6 +33,7 @@ from tidb_pe_magic.sandbox.mysql.time_zones import refuse_defaults
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error, refuse_without_database
+from tidb_pe_magic.sandbox.mysql.update_times import change_in_zone
 from tidb_pe_magic.sandbox.mysql.updates import only_changes
 from tidb_pe_magic.sandbox.mysql.work import Work
 
@@ -125,10 +128,11 @@ class Executor:
             SqlError: it is invalid or refused, or it was killed.
             duckdb.Error: it fails.
         """
-        tree = statement.tree
-        if tree is None:
+        if statement.tree is None:
             return Result()
         self._refuse_without_database(statement)
+        tree = without_join(statement.tree)
+        statement = replace(statement, tree=tree)
         if (shown := self._show_query(tree)) is not None:
             return await self._select(shown)
         try:
@@ -151,9 +155,8 @@ class Executor:
         begin = not self._state.variables.get("autocommit")
         if isinstance(tree, exp.Insert) and (target := await self._target(tree)) is not None:
             return await self._insert(statement, target, context, begin=begin)
-        found = self._state.counts_found or not isinstance(tree, exp.Update)
-        if not found and (target := await self._target(tree)) is not None:
-            statement = only_changes(statement, target)
+        if isinstance(tree, exp.Update | exp.Delete) and (target := await self._target(tree)) is not None:
+            statement = self._change(statement, target, context.zone)
         sql = await asyncio.to_thread(to_duckdb, statement, context)
         if context.sleep:
             await self.work.sleep(context.sleep)
@@ -170,6 +173,14 @@ class Executor:
         if of_tables and self.snapshot.timestamp:
             return await self._select_past(sql, tree)
         return await self._select(lambda: sql, tree, begin=begin)
+
+    def _change(self, statement: Statement, target: Target, zone: str) -> Statement:
+        """Return an UPDATE or DELETE in the session's time zone, whose rows count as in MySQL."""
+        if zone != "UTC":
+            statement = change_in_zone(statement, target, zone)
+        if isinstance(statement.tree, exp.Update) and not self._state.counts_found:
+            statement = only_changes(statement, target)
+        return statement
 
     async def _explain(self, described: exp.Describe, context: TranslationContext) -> Result:
         tree = described.this

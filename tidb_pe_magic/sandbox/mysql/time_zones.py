@@ -1,7 +1,7 @@
 """A session's time zone: the times of its clock, and TIMESTAMP columns, which store UTC.
 
-A TIMESTAMP column is read and inserted in the session's zone. An UPDATE or DELETE that uses such a column,
-and a view with expressions, are refused in a zone other than UTC. A DATETIME has no zone and never changes.
+A TIMESTAMP column is read and written in the session's zone. A view with expressions is refused in a zone
+other than UTC. A DATETIME has no zone and never changes.
 """
 
 from __future__ import annotations
@@ -101,6 +101,11 @@ def utc_of(moment: exp.Expr, zone: str) -> exp.Expr:
     return _in_zone(_UTC, _in_zone(zone, local))
 
 
+def local_of(moment: exp.Expr, zone: str) -> exp.Expr:
+    """Return a time in UTC as a local time of a zone."""
+    return _in_zone(zone, _in_zone(_UTC, moment))
+
+
 def utc_text(moment: str, zone: str) -> str:
     """Return a local time of a zone, a literal in DuckDB's SQL, in UTC."""
     local = f"CAST({moment} AS TIMESTAMP)"
@@ -123,7 +128,7 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
         columns: looks up the table's columns.
 
     Raises:
-        SqlError: the statement writes such columns, or reads a view with expressions.
+        SqlError: the statement defines such columns, or reads a view with expressions.
     """
     shared = {each.alias.lower() for each in node.root().find_all(exp.CTE)}
     if not node.db and node.name.lower() in shared:
@@ -132,10 +137,10 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
     stamps = [name for name, source in known if source is not None and source.kind.startswith("timestamp")]
     if any(source is None for _, source in known):
         refused = f"The view {node.name} is not supported"
-    elif not stamps or _is_named_only(node) or _leaves(node, stamps):
+    elif not stamps or _is_named_only(node) or _is_changed(node):
         return node
     elif not isinstance(node.parent, exp.From | exp.Join) or _defines_view(node):
-        refused = f"Writing or defining TIMESTAMP columns such as {stamps[0]} is not supported"
+        refused = f"Defining TIMESTAMP columns such as {stamps[0]} is not supported"
     else:
         return _shifted(node, stamps, zone)
     raise unsupported(refused, zone)
@@ -160,14 +165,11 @@ def _is_named_only(node: exp.Expr) -> bool:
     return isinstance(parent, exp.Insert | exp.Drop | exp.Alter | exp.TruncateTable)
 
 
-def _leaves(node: exp.Expr, stamps: list[str]) -> bool:
-    """Return whether it is the table of an UPDATE or DELETE that does not use these columns."""
+def _is_changed(node: exp.Expr) -> bool:
+    """Return whether it is the table of an UPDATE or DELETE, whose expressions are already in UTC."""
     select = node.find_ancestor(exp.Select)
     of_row_ids = select is not None and [each.name for each in select.expressions] == ["rowid"]
-    if not of_row_ids and not isinstance(node.parent, exp.Update | exp.Delete):
-        return False
-    used = {column.name.lower() for column in node.root().find_all(exp.Column)}
-    return not used & {name.lower() for name in stamps}
+    return of_row_ids or isinstance(node.parent, exp.Update | exp.Delete)
 
 
 def _defines_view(node: exp.Expr) -> bool:

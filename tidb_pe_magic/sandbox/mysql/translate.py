@@ -11,15 +11,16 @@ from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
 from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval
 from tidb_pe_magic.sandbox.mysql.errors import (
     INVALID_CHARACTERS,
-    NOT_SUPPORTED,
     UNKNOWN_FUNCTION,
     SqlError,
     no_database,
 )
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.parser import STUB
 from tidb_pe_magic.sandbox.mysql.time_zones import epoch_in_zone, read_in_zone
+from tidb_pe_magic.sandbox.mysql.updates import select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,8 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     elif isinstance(tree, exp.Insert):
         _rewrite_insert(tree)
     elif isinstance(tree, exp.Update | exp.Delete):
-        _rewrite_limited(tree)
+        tree = without_join(tree)
+        select_rows(tree)
     _escape_patterns(tree)
     tree = _translate(tree, context)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
@@ -147,22 +149,6 @@ def _rewrite_insert(tree: exp.Insert) -> None:
             call.replace(exp.column(exp.to_identifier(name, quoted=True), table="excluded"))
     conflict.args["duplicate"] = False
     conflict.set("action", exp.var("DO UPDATE"))
-
-
-def _rewrite_limited(tree: exp.Update | exp.Delete) -> None:
-    """Rewrite UPDATE and DELETE with ORDER BY and LIMIT to row IDs; refuse several tables."""
-    if tree.args.get("tables") or (isinstance(tree.this, exp.Table) and tree.this.args.get("joins")):
-        raise SqlError(
-            NOT_SUPPORTED, "Changing several tables in one statement is not supported by the sandbox"
-        )
-    limit, order, where = (tree.args.get(key) for key in ("limit", "order", "where"))
-    if limit is None and order is None:
-        return
-    chosen = exp.select("rowid").from_(tree.this.copy())
-    for key, part in (("where", where), ("order", order), ("limit", limit)):
-        chosen.set(key, part)
-        tree.set(key, None)
-    tree.set("where", exp.Where(this=exp.In(this=exp.column("rowid"), query=chosen.subquery())))
 
 
 def _literal(value: Any) -> exp.Expr:

@@ -53,7 +53,11 @@ def refuse_without_database(tree: exp.Expr) -> None:
     """
     if isinstance(tree, exp.Create | exp.Drop) and tree.args.get("kind") in {"DATABASE", "SCHEMA"}:
         return
+    # The tables that a DELETE lists are aliases, or repeat the names of its joined tables.
+    listed = [tree.this] if tree.args.get("using") else tree.args.get("tables") or ()
     for table in tree.find_all(exp.Table):
+        if any(table is each for each in listed):
+            continue
         # A table function such as JSON_TABLE has no name.
         if table.name and not table.db and table.name.upper() != "DUAL" and not _is_cte(table):
             raise no_database()

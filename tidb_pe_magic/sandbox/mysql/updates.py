@@ -1,4 +1,4 @@
-"""UPDATE: MySQL counts the rows that it changes, DuckDB those that it finds."""
+"""UPDATE and DELETE for DuckDB: row IDs instead of LIMIT, and MySQL's count of changed rows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,32 @@ if TYPE_CHECKING:
 def only_changes(statement: Statement, target: Target) -> Statement:
     """Return an UPDATE that leaves out the rows that have the new values already.
 
-    With LIMIT it would choose other rows, so it stays as it is and counts the rows that it finds.
+    MySQL counts the rows that it changes, DuckDB those that it finds.
     """
     assert statement.tree is not None  # noqa: S101 - an UPDATE
     tree = statement.tree.copy()
-    if any(tree.args.get(key) for key in ("limit", "order", "tables")) or tree.this.args.get("joins"):
-        return statement
+    select_rows(tree)
     condition = changes(tree.expressions, tree, target)
     if (where := tree.args.get("where")) is not None:
         # The new values of other rows may not even be valid.
         guarded = exp.If(this=where.this.copy(), true=exp.paren(condition))
         condition = exp.Case(ifs=[guarded], default=exp.false())
+    if tree.args.get("from_") is not None and where is not None:
+        # DuckDB needs the equality of the row IDs outside of the CASE to join quickly.
+        condition = exp.and_(where.this.copy(), exp.paren(condition))
     tree.set("where", exp.Where(this=condition))
     return replace(statement, tree=tree)
+
+
+def select_rows(tree: exp.Expr) -> None:
+    """Rewrite ORDER BY and LIMIT to row IDs, in place, and the assigned columns to their plain names."""
+    for assignment in tree.expressions if isinstance(tree, exp.Update) else ():
+        assignment.set("this", exp.column(assignment.this.this.copy()))
+    limit, order, where = (tree.args.get(key) for key in ("limit", "order", "where"))
+    if limit is None and order is None:
+        return
+    chosen = exp.select("rowid").from_(tree.this.copy())
+    for key, part in (("where", where), ("order", order), ("limit", limit)):
+        chosen.set(key, part)
+        tree.set(key, None)
+    tree.set("where", exp.Where(this=exp.In(this=exp.column("rowid"), query=chosen.subquery())))
