@@ -147,7 +147,7 @@ def test_each_skin_writes_the_command_in_its_own_spelling() -> None:
     assert python(Suggestion("connection-string", "--with", "go")) == 'runbook.connection_string(with_="go")'
     assert (
         python(Suggestion("query", "@db", "SELECT 1", "--arrow"))
-        == 'runbook.query("SELECT 1", arrow=True, profile="@db")'
+        == 'runbook.query("SELECT 1", arrow=True, connection="@db")'
     )
     assert python(Suggestion("connect", "@db")) == 'runbook.connect("@db")'
     assert python(Suggestion("plan", "-h")) == "help(runbook.plan)"

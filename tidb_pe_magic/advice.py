@@ -76,16 +76,16 @@ class Advice:
         return with_commands(self.text, self.commands, magic)
 
 
-def over_connection(suggestion: Suggestion, alias: str, profile: str = "") -> Suggestion:
-    """Return the suggestion with the connection that it needs: `@profile`, or the alias unless it is usual.
+def over_connection(suggestion: Suggestion, alias: str, connection: str = "") -> Suggestion:
+    """Return the suggestion with its connection: by its @, or by its alias unless that is usual.
 
     Args:
         suggestion: a command that takes `@NAME` and `--alias`.
         alias: of the connection.
-        profile: what was typed after the @; empty for nothing.
+        connection: what was typed after the @; empty for nothing.
     """
-    if profile:
-        return Suggestion(suggestion.operation, f"@{profile}", *suggestion.words)
+    if connection:
+        return Suggestion(suggestion.operation, f"@{connection}", *suggestion.words)
     named = () if alias == _USUAL_ALIAS else ("--alias", alias)
     return Suggestion(suggestion.operation, *suggestion.words, *named)
 
@@ -135,7 +135,7 @@ def python(suggestion: Suggestion) -> str:
     if by_name.pop("-h", None):
         return f"help(runbook.{_method(suggestion)})"
     if suggestion.operation != _CONNECT and by_place and by_place[0].startswith("@"):
-        by_name["profile"] = [by_place.pop(0)]
+        by_name["connection"] = [by_place.pop(0)]
     named = [f"{name}={_literals(values)}" for name, values in by_name.items()]
     return f"runbook.{_method(suggestion)}({', '.join([*map(_literal, by_place), *named])})"
 

@@ -330,7 +330,7 @@ class Runbook:
     @operation
     def connect(  # noqa: PLR0913 - the options of the command
         self,
-        profile: str | None = None,
+        connection: str | None = None,
         *,
         cluster: str | None = None,
         endpoint: str | None = None,
@@ -350,7 +350,7 @@ class Runbook:
         """Log in to the private host, and register the connection with jupysql if there is a shell.
 
         Args:
-            profile: `@NAME` of a saved connection, or `@FILE.json` of a connection file, opened again without
+            connection: `@NAME` of a saved connection, or `@FILE.json` of a connection file, opened without
                 calling a cloud; other arguments override the saved values.
             cluster: name or ID; default: the last one used.
             endpoint: ID; default: the cluster's only one.
@@ -422,7 +422,7 @@ class Runbook:
         sql: str,
         params: Mapping[str, object] | Sequence[object] | None = None,
         *,
-        profile: str | None = None,
+        connection: str | None = None,
         alias: str = "tidb",
         max_rows: int | None = None,
         max_memory: int | None = None,
@@ -445,8 +445,8 @@ class Runbook:
         Args:
             sql: one statement.
             params: values for each `?` (a sequence) or `:name` (a mapping); bound, never put into the text.
-            profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
-                `alias`; opened first if it is not open.
+            connection: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead
+                of `alias`; opened first if it is not open.
             alias: of the connection.
             max_rows: maximum number of rows to read.
             max_memory: bytes that the result may use; default: half of the free memory.
@@ -478,7 +478,7 @@ class Runbook:
         self,
         name: str | None = None,
         *,
-        profile: str | None = None,
+        connection: str | None = None,
         alias: str = "tidb",
         system: bool = False,
     ) -> model.Tables | model.TableDetails:
@@ -486,8 +486,8 @@ class Runbook:
 
         Args:
             name: `table`, `database.table` or `database`, with `*` for any characters; default: every table.
-            profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
-                `alias`; opened first if it is not open.
+            connection: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead
+                of `alias`; opened first if it is not open.
             alias: open or saved connection; a saved one is opened first.
             system: include the server's own databases.
 
@@ -510,7 +510,7 @@ class Runbook:
         *,
         if_exists: str = "fail",
         keys: Sequence[str] | None = None,
-        profile: str | None = None,
+        connection: str | None = None,
         alias: str = "tidb",
     ) -> model.LoadResult:
         """Load a frame into a table over several connections.
@@ -524,7 +524,7 @@ class Runbook:
             if_exists: `fail`, `append`, or `replace`, which keeps the old table until the new one is loaded.
             keys: columns of a primary or unique key; a repeated load updates rows instead of adding them. A
                 new table gets it as its primary key.
-            profile: as for `query`.
+            connection: as for `query`.
             alias: name of the connection.
 
         Raises:

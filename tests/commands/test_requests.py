@@ -42,14 +42,14 @@ def test_every_field_is_described_for_every_skin() -> None:
         # Required values are positional; of the optional ones, only these are.
         required = field.default is dataclasses.MISSING
         optional = {
-            ("ConnectRequest", "profile"),
+            ("ConnectRequest", "connection"),
             ("FormRequest", "step"),
             ("HelpRequest", "topic"),
-            ("LoadRequest", "profile"),
-            ("QueryRequest", "profile"),
+            ("LoadRequest", "connection"),
+            ("QueryRequest", "connection"),
             ("SqlUserRequest", "name"),
             ("TablesRequest", "name"),
-            ("TablesRequest", "profile"),
+            ("TablesRequest", "connection"),
         }
         # A frame and its table would be two names without a word between them.
         flag = where == ("LoadRequest", "table")

@@ -27,7 +27,7 @@ TYPED = {
 # Positional in Python, as in every driver, and a flag in a cell.
 BY_PLACE = {("query", "params"), ("load", "table")}
 # Named in Python, and written with @ before the next word in a line.
-BY_NAME = {(name, "profile") for name in ("query", "tables", "load")}
+BY_NAME = {(name, "connection") for name in ("query", "tables", "load")}
 # Returns the data themselves instead of the result that contains them.
 UNWRAPPED = {"query": model.QueryResult}
 

@@ -138,13 +138,13 @@ def test_the_host_is_shown_before_the_password_is_asked_for(sandbox: Sandbox, sh
 def test_a_query_opens_the_file_once(sandbox: Sandbox, shared: Path) -> None:
     """An open connection to the same place is used; another one of its alias is left alone."""
     with colleague(sandbox) as runbook:
-        assert runbook.query("SELECT 1 AS n", profile="@tidb.json")["n"].tolist() == [1]
+        assert runbook.query("SELECT 1 AS n", connection="@tidb.json")["n"].tolist() == [1]
         engine = runbook.connection.engine
-        runbook.query("SELECT 1 AS n", profile="@tidb.json")
+        runbook.query("SELECT 1 AS n", connection="@tidb.json")
         assert runbook.connection.engine is engine
         change(shared, cluster_id="10099999")
         with pytest.raises(InvalidRequest, match=r"its alias tidb is open for cluster demo") as caught:
-            runbook.query("SELECT 1", profile="@tidb.json")
+            runbook.query("SELECT 1", connection="@tidb.json")
         assert caught.value.commands == (Suggestion("connect", "@tidb.json", "--alias", "tidb_2"),)
 
 

@@ -216,8 +216,8 @@ def test_a_user_without_the_prefix_is_refused_with_the_rule(runbook: Runbook) ->
         ({"alias": "two words"}, "--alias"),
         ({"password_from": "hunter2"}, "--password-from"),
         ({"endpoint": "x"}, "--endpoint"),
-        ({"profile": "saved"}, "@NAME"),
-        ({"profile": "@../../x"}, "@NAME"),
+        ({"connection": "saved"}, "@NAME"),
+        ({"connection": "@../../x"}, "@NAME"),
     ],
 )
 def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, Any], field: str) -> None:

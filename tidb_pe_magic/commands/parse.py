@@ -30,7 +30,7 @@ _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
 HELP_FLAGS = frozenset({"-h", "--help"})
 VERBOSE = "--verbose"
 """Show a result with its details: for every command of a notebook and of the console."""
-_PROFILE = "profile"  # the field of `@NAME`
+_CONNECTION = "connection"  # the field of `@NAME`
 _HELP = "show help"  # cannot be a field name
 
 
@@ -135,7 +135,7 @@ def parse_options(
     reader = parser.parse_known_args if "--" in options else parser.parse_known_intermixed_args
     namespace, unknown = reader(options)
     values = {name: _restore_separator(value) for name, value in vars(namespace).items()} | dict(given or {})
-    _assign_profile(operation, values)
+    _assign_connection(operation, values)
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
@@ -143,18 +143,18 @@ def parse_options(
     return Command(operation, operation.request.of(**values))
 
 
-def _assign_profile(operation: Operation, values: dict[str, Any]) -> None:
+def _assign_connection(operation: Operation, values: dict[str, Any]) -> None:
     """Assign the only word to `@NAME` if it begins with an @, and to the next field otherwise.
 
     argparse gives it to the first field, or to the one that is required.
     """
     names = [name for name, each in operation.request.options().items() if each.positional]
-    if len(names) < 2 or names[0] != _PROFILE or names[1] not in values:  # noqa: PLR2004 - a pair
+    if len(names) < 2 or names[0] != _CONNECTION or names[1] not in values:  # noqa: PLR2004 - a pair
         return
-    word = values[_PROFILE] or values[names[1]]
-    if isinstance(word, str) and None in (values[_PROFILE], values[names[1]]):
+    word = values[_CONNECTION] or values[names[1]]
+    if isinstance(word, str) and None in (values[_CONNECTION], values[names[1]]):
         named = word.startswith("@")
-        values[_PROFILE], values[names[1]] = (word, None) if named else (None, word)
+        values[_CONNECTION], values[names[1]] = (word, None) if named else (None, word)
 
 
 def _restore_separator(value: Any) -> Any:

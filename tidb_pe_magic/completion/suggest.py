@@ -39,25 +39,27 @@ class ValueKind(Enum):
     OTHER = auto()
 
 
-# By metavar: values that are file names or DataFrames.
-_NAMED = {"PATH": ValueKind.FILE, "FILE": ValueKind.FILE, "FRAME": ValueKind.FRAME}
+_BY_METAVAR = {"PATH": ValueKind.FILE, "FILE": ValueKind.FILE, "FRAME": ValueKind.FRAME}
+_BY_NAME = {
+    "connection": ValueKind.SAVED,
+    "profile": ValueKind.PROFILE,
+    "alias": ValueKind.CONNECTION,
+    "database": ValueKind.DATABASE,
+    "table": ValueKind.TABLE,
+}
 
 
 def kind(name: str, option: Option, operation: Operation) -> ValueKind:
     """Return the kind of an option's value; `name` is the field's, or the flag's without dashes."""
     if option.choices:
         return ValueKind.CHOICE
-    if option.metavar in _NAMED:
-        return _NAMED[option.metavar]
-    if name == "profile":
-        return ValueKind.SAVED if option.positional else ValueKind.PROFILE
-    if name == "alias":
-        return ValueKind.CONNECTION
+    if option.metavar in _BY_METAVAR:
+        return _BY_METAVAR[option.metavar]
+    if name in _BY_NAME:
+        return _BY_NAME[name]
     if name.replace("-", "_") in _SEEN:
         return ValueKind.SEEN
-    if name == "database":
-        return ValueKind.DATABASE
-    if name == "table" or (name == "name" and operation.name == "tables"):
+    if name == "name" and operation.name == "tables":
         return ValueKind.TABLE
     is_user = name == "user" or (name == "name" and operation.name == "sql-user")
     return ValueKind.SQL_USER if is_user else ValueKind.OTHER

@@ -68,7 +68,7 @@ class Tables(Result):
         databases: all names, including databases without tables.
         items: the tables, sorted by database and name.
         shown: the requested database or pattern; empty for everything.
-        profile: what was typed after the @ of the connection; empty for nothing.
+        connection: what was typed after the @; empty for nothing.
         notes: further remarks, such as why names cannot be completed.
     """
 
@@ -77,7 +77,7 @@ class Tables(Result):
     databases: tuple[str, ...]
     items: tuple[TableSummary, ...]
     shown: str = ""
-    profile: str = ""
+    connection: str = ""
     notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableSummary]:

@@ -28,26 +28,26 @@ def open_connection(context: Context, request: ConnectionFields, on_event: Event
         MissingCredentials: the connection is only saved, and its password was not found.
         ConnectionFailed: it cannot be opened.
     """
-    alias = resolve_alias(context, request.profile, request.alias, on_event)
+    alias = resolve_alias(context, request.connection, request.alias, on_event)
     if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
-        connect(context, ConnectRequest(profile=alias), on_event)
+        connect(context, ConnectRequest(connection=alias), on_event)
     record = context.connections.record(alias)
     if record is None:
         raise not_open(context, alias)
     return record
 
 
-def resolve_alias(context: Context, profile: str | None, alias: str, on_event: EventHook) -> str:
+def resolve_alias(context: Context, name: str | None, alias: str, on_event: EventHook) -> str:
     """Return the alias that a request names by `@` or by `--alias`; open what the @ names if necessary.
 
     Raises:
         InvalidRequest: both are given, the name does not exist, or its file cannot be used.
     """
-    if profile is None:
+    if name is None:
         return alias
     if alias != _USUAL_ALIAS:
-        raise errors.InvalidRequest("--alias", f"does not go together with @{profile}.")
-    return _open(context, profile, on_event)
+        raise errors.InvalidRequest("--alias", f"does not go together with @{name}.")
+    return _open(context, name, on_event)
 
 
 def _open(context: Context, name: str, on_event: EventHook) -> str:
@@ -58,12 +58,12 @@ def _open(context: Context, name: str, on_event: EventHook) -> str:
     """
     if not connection_files.is_path(name):
         if context.connections.record(name) is None:
-            connect(context, ConnectRequest(profile=name), on_event)
+            connect(context, ConnectRequest(connection=name), on_event)
         return name
     wanted = connection_files.read(name).connection
     there = context.connections.get(wanted.name)
     if there is None:
-        return connect(context, ConnectRequest(profile=name), on_event).alias
+        return connect(context, ConnectRequest(connection=name), on_event).alias
     if (there.cluster.cluster_id, there.host, there.port) == (
         wanted.cluster.cluster_id,
         wanted.host,

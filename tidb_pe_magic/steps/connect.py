@@ -81,8 +81,8 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
     """
     if request.save_to is not None:
         connection_files.target(request.save_to).check()  # before the password prompt
-    if request.profile is not None:
-        return _reopen(context, request.profile, request, on_event)
+    if request.connection is not None:
+        return _reopen(context, request.connection, request, on_event)
     if request.trust_file:
         raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     cluster = eligible_cluster(context, request.cluster)

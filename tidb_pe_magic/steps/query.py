@@ -181,7 +181,7 @@ def _partitions(request: QueryRequest) -> Partitions | None:
 
 def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
     """Return the requested connection; reopen it if `@` names it and it is only saved."""
-    alias = resolve_alias(context, request.profile, request.alias, on_event)
+    alias = resolve_alias(context, request.connection, request.alias, on_event)
     record = context.connections.record(alias)
     if record is None:
         error = not_open(context, alias)

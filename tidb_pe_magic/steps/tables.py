@@ -33,7 +33,7 @@ class _Place:
     """Where names are looked up: the connection, what was typed after its @, and its current database."""
 
     alias: str
-    profile: str
+    connection: str
     database: str
 
 
@@ -49,7 +49,7 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     record = open_connection(context, request, on_event)
-    place = _Place(record.connection.alias, request.profile or "", record.session.database)
+    place = _Place(record.connection.alias, request.connection or "", record.session.database)
     ask = _reader(context, record)
     wanted = request.name or ""
     database, name = identifiers.parts(wanted)
@@ -81,7 +81,7 @@ def _reader(context: Context, record: OpenConnection) -> Ask:
 def _listing(place: _Place, found: Listing, shown: str = "") -> Tables:
     return Tables(
         alias=place.alias,
-        profile=place.profile,
+        connection=place.connection,
         database=place.database,
         databases=found.databases,
         items=found.tables,
@@ -133,7 +133,7 @@ def _unknown(place: _Place, wanted: str, found: Listing) -> errors.InvalidReques
     else:
         reason = f'table or database "{wanted}" does not exist on this server'
     meant = [known[each] for each in close]
-    next_command = over_connection(Suggestion("tables", *meant), place.alias, place.profile)
+    next_command = over_connection(Suggestion("tables", *meant), place.alias, place.connection)
     advice = Advice(f"Did you mean {meant[0]}?" if meant else "", next_command)
     return errors.UnknownName("NAME", f"{reason}.", advice=advice)
 

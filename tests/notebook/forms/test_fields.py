@@ -49,7 +49,7 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "save_to": ("tidb.json", "tidb.json", "tidb.txt"),
     "trust_file": (True, True, "perhaps"),
     "forget": (True, True, "perhaps"),
-    "profile": ("@saved", "saved", "saved"),
+    "connection": ("@saved", "saved", "saved"),
     "limit": ("5", 5, "0"),
     "with_": ("jdbc", "jdbc", "excel"),
     "sql": ("SELECT 1", "SELECT 1", " "),

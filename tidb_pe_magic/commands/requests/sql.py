@@ -140,7 +140,7 @@ class Login(SqlLogin):
 class ConnectRequest(Login, EndpointStep):
     """Connect over the private endpoint."""
 
-    profile: str | None = option(
+    connection: str | None = option(
         "saved connection (@NAME) or connection file (@FILE.json) to open again, without calling a cloud; "
         "other options override the saved values",
         metavar="@NAME",
@@ -216,7 +216,7 @@ _DECIMALS = ("auto", "exact", "float")
 class QueryRequest(Request):
     """Return a query's result."""
 
-    profile: str | None = option(
+    connection: str | None = option(
         "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
         "opened first if it is not open",
         metavar="@NAME",
@@ -286,7 +286,7 @@ class QueryRequest(Request):
 class ConnectionFields(Request):
     """The connection of a request, as its first word."""
 
-    profile: str | None = option(
+    connection: str | None = option(
         "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
         metavar="@NAME",
         parse=connection_name,

@@ -39,7 +39,7 @@ def _tables(found: model.Tables) -> View:
             Mark(
                 "info",
                 f"Only the first {_MOST} tables of a database are shown. Use a pattern to find others.",
-                over_connection(Suggestion("tables", "order*"), found.alias, found.profile),
+                over_connection(Suggestion("tables", "order*"), found.alias, found.connection),
             )
         )
     notes += [Mark("warn", note) for note in found.notes]
@@ -53,7 +53,7 @@ def _tables(found: model.Tables) -> View:
         notes=tuple(notes),
         next_command=None
         if first is None
-        else over_connection(Suggestion("tables", _typed_name(found, first)), found.alias, found.profile),
+        else over_connection(Suggestion("tables", _typed_name(found, first)), found.alias, found.connection),
     )
 
 
