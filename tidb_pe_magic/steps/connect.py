@@ -22,7 +22,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
-from tidb_pe_magic.steps import connection_files, doctor, profiles, saved_connections
+from tidb_pe_magic.steps import connection_files, doctor, named_connections, saved_connections
 from tidb_pe_magic.steps.background_imports import jupysql_is_imported
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.connections import is_registered
@@ -107,7 +107,7 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
                 f"cannot be given with @{name}, which has its own.",
                 advice=f"Leave {flag} or @{name} out.",
             )
-    profile = profiles.find(context, name)
+    profile = named_connections.find(context, name)
     saved = profile.connection
     untold = PasswordSource.parse(saved.password_from) if saved.password_from else None
     login = replace(
@@ -139,8 +139,8 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
         context.cluster_id = saved.cluster.cluster_id
         return connection
     # Outside the handler, because an error of the look-up is a separate one.
-    if failure.stage in _UNREACHED and profiles.is_deleted(context, saved):
-        raise profiles.stale(context, profile, failure)
+    if failure.stage in _UNREACHED and named_connections.is_deleted(context, saved):
+        raise named_connections.stale(context, profile, failure)
     raise failure
 
 
