@@ -11,7 +11,7 @@ from tidb_pe_magic.model.base import Restriction, Result
 from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, ServedCluster, cluster_names
 from tidb_pe_magic.model.connections import (
     NOT_REACHED,
-    BrokenProfile,
+    BrokenConnection,
     ClientProgram,
     Connection,
     Connections,
@@ -92,7 +92,7 @@ __all__ = [
     "Access",
     "ApiRoute",
     "Authorization",
-    "BrokenProfile",
+    "BrokenConnection",
     "ClientProgram",
     "CloudIdentity",
     "Cluster",

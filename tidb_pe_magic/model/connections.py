@@ -158,7 +158,7 @@ class SavedConnection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BrokenProfile:
+class BrokenConnection:
     """An unusable file of a saved connection, and the reason."""
 
     path: str
@@ -178,7 +178,7 @@ class Connections(Result):
 
     open: tuple[Connection, ...]
     saved: tuple[SavedConnection, ...]
-    broken: tuple[BrokenProfile, ...] = ()
+    broken: tuple[BrokenConnection, ...] = ()
     directory: str = ""
 
     def __iter__(self) -> Iterator[Connection]:

@@ -107,9 +107,9 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
                 f"cannot be given with @{name}, which has its own.",
                 advice=f"Leave {flag} or @{name} out.",
             )
-    profile = named_connections.find(context, name)
-    saved = profile.connection
-    untold = PasswordSource.parse(saved.password_from) if saved.password_from else None
+    named = named_connections.find(context, name)
+    saved = named.connection
+    source = PasswordSource.parse(saved.password_from) if saved.password_from else None
     login = replace(
         request,
         alias=request.alias if request.alias != _DEFAULT.alias else saved.name,
@@ -118,14 +118,14 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
         else saved.user,
         no_prefix=True,
         database=request.database or saved.database or None,
-        password_from=request.password_from or untold,
+        password_from=request.password_from or source,
         tls=request.tls if request.tls != _DEFAULT.tls else saved.tls,
         tls_name=request.tls_name or saved.tls_name or None,
         ca=request.ca or saved.ca or None,
     )
-    if profile.file is not None:
-        connection_files.check(profile.file, login, request, emulated=context.emulated)
-        on_event(Notice(text=connection_files.summary(profile.file, login)))
+    if named.file is not None:
+        connection_files.check(named.file, login, request, emulated=context.emulated)
+        on_event(Notice(text=connection_files.summary(named.file, login)))
     elif request.trust_file:
         raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     place = Destination(
@@ -140,7 +140,7 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
         return connection
     # Outside the handler, because an error of the look-up is a separate one.
     if failure.stage in _UNREACHED and named_connections.is_deleted(context, saved):
-        raise named_connections.stale(context, profile, failure)
+        raise named_connections.deleted_endpoint(context, named, failure)
     raise failure
 
 

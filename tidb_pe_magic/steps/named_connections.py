@@ -1,4 +1,4 @@
-"""The connections of `connect @NAME`, and the error for a deleted endpoint."""
+"""The connection after @: a saved one, or one in a connection file; and the error for a deleted endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
+class NamedConnection:
     """A saved connection, or one in a connection file.
 
     Attributes:
@@ -30,7 +30,7 @@ class Profile:
     file: ConnectionFile | None = None
 
 
-def find(context: Context, name: str) -> Profile:
+def find(context: Context, name: str) -> NamedConnection:
     """Read the connection after @: a path that ends with .json, or the name of a saved connection.
 
     Raises:
@@ -38,8 +38,8 @@ def find(context: Context, name: str) -> Profile:
     """
     if connection_files.is_path(name):
         file = connection_files.read(name)
-        return Profile(name=name, connection=file.connection, file=file)
-    return Profile(name=name, connection=saved_connections.load(context.environ, name))
+        return NamedConnection(name=name, connection=file.connection, file=file)
+    return NamedConnection(name=name, connection=saved_connections.load(context.environ, name))
 
 
 def is_deleted(context: Context, saved: SavedConnection) -> bool:
@@ -53,18 +53,20 @@ def is_deleted(context: Context, saved: SavedConnection) -> bool:
     return False
 
 
-def stale(context: Context, profile: Profile, failure: errors.ConnectionFailed) -> errors.ConnectionFailed:
+def deleted_endpoint(
+    context: Context, named: NamedConnection, failure: errors.ConnectionFailed
+) -> errors.ConnectionFailed:
     """Return the error for a connection whose endpoint was deleted, with the saved values and time."""
-    saved = profile.connection
+    saved = named.connection
     cluster = f"for cluster {saved.cluster.display_name} in {saved.cluster.region_id}"
     again = ("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name)
-    if profile.file is not None:
-        when = f" on {profile.file.saved}" if profile.file.saved else ""
+    if named.file is not None:
+        when = f" on {named.file.saved}" if named.file.saved else ""
         advice = Advice(
             "Connect over the cluster's current endpoint and write the file again, or ask its author to.",
-            Suggestion(*again, "--save-to", profile.name),
+            Suggestion(*again, "--save-to", named.name),
         )
-        said = f"{profile.name} was written{when} {cluster}."
+        said = f"{named.name} was written{when} {cluster}."
     else:
         when = f"{saved_connections.saved_at(context.environ, saved.name):%Y-%m-%d %H:%M} UTC"
         advice = Advice(

@@ -15,7 +15,7 @@ from tidb_pe_magic.commands import requests
 from tidb_pe_magic.commands.fields import one_of
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.files import ensure_private, write_private
-from tidb_pe_magic.model import BrokenProfile, Cluster, EndpointService, Result, SavedConnection, TlsMode
+from tidb_pe_magic.model import BrokenConnection, Cluster, EndpointService, Result, SavedConnection, TlsMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,16 +103,16 @@ def saved_at(environ: Mapping[str, str], name: str) -> datetime:
     return datetime.fromtimestamp(_path(environ, name).stat().st_mtime, UTC)
 
 
-def every(environ: Mapping[str, str]) -> tuple[tuple[SavedConnection, ...], tuple[BrokenProfile, ...]]:
+def every(environ: Mapping[str, str]) -> tuple[tuple[SavedConnection, ...], tuple[BrokenConnection, ...]]:
     """Return the saved connections by name, and the files that cannot be used."""
     found: list[SavedConnection] = []
-    broken: list[BrokenProfile] = []
+    broken: list[BrokenConnection] = []
     for name in names(environ):
         path = directory(environ) / f"{name}.json"
         try:
             found.append(_read(path))
         except (OSError, ValueError) as error:
-            broken.append(BrokenProfile(path=str(path), reason=_reason(error)))
+            broken.append(BrokenConnection(path=str(path), reason=_reason(error)))
     return tuple(found), tuple(broken)
 
 
