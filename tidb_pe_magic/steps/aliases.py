@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _USUAL_ALIAS = TablesRequest().alias
 
 
-def open_connection(context: Context, request: ConnectionFields, on_event: EventHook) -> OpenConnection:
+def connection_of(context: Context, request: ConnectionFields, on_event: EventHook) -> OpenConnection:
     """Return the connection of `@NAME`, `@FILE.json` or the alias; open it if it is only saved.
 
     Raises:

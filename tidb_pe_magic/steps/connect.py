@@ -87,7 +87,7 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
         raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
-    return open_connection(context, cluster, endpoint, _with_database(context, cluster, request), on_event)
+    return connect_over(context, cluster, endpoint, _with_database(context, cluster, request), on_event)
 
 
 def _with_database(context: Context, cluster: Cluster, request: ConnectRequest) -> ConnectRequest:
@@ -144,7 +144,7 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
     raise failure
 
 
-def open_connection(
+def connect_over(
     context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login, on_event: EventHook
 ) -> Connection:
     """Log in over this endpoint, and register the connection under its alias.

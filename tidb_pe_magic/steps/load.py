@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
-from tidb_pe_magic.steps.aliases import open_connection
+from tidb_pe_magic.steps.aliases import connection_of
 from tidb_pe_magic.steps.progress import throttle
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         LoadFailed: the load ended early; the error says which rows are committed.
         ConnectionFailed: the server could not be reached; nothing was sent.
     """
-    record = open_connection(context, request, on_event)
+    record = connection_of(context, request, on_event)
     alias = record.connection.alias
     if record.session.in_transaction:
         raise errors.StepOrderError(

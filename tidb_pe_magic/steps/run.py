@@ -86,7 +86,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
 
     progress.start("connect")
     kept = connect.reusable_connection(context, cluster, endpoint, request)
-    connection = kept or connect.open_connection(context, cluster, endpoint, request, on_event)
+    connection = kept or connect.connect_over(context, cluster, endpoint, request, on_event)
     progress.finish("connect", f"as {connection.alias}", skipped=kept is not None)
     return RunReport(steps=tuple(progress.steps), endpoint=endpoint, connection=connection)
 

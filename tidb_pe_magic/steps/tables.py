@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion, over_connection
 from tidb_pe_magic.model import TableDetails, Tables
-from tidb_pe_magic.steps.aliases import open_connection
+from tidb_pe_magic.steps.aliases import connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     """
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    record = open_connection(context, request, on_event)
+    record = connection_of(context, request, on_event)
     place = _Place(record.connection.alias, request.connection or "", record.session.database)
     ask = _reader(context, record)
     wanted = request.name or ""
