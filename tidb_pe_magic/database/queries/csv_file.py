@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from tidb_pe_magic.database.queries.target import refuse_twins
+from tidb_pe_magic.database.queries.paths import refuse_twins
 from tidb_pe_magic.database.queries.texts import texts
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidb_pe_magic.database.frames import FrameOptions, Layout, narrow_decimals
-from tidb_pe_magic.database.queries.target import refuse_twins
+from tidb_pe_magic.database.queries.paths import refuse_twins
 
 if TYPE_CHECKING:
     from pathlib import Path

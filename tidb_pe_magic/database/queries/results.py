@@ -16,9 +16,9 @@ from tidb_pe_magic.database.queries import csv_file, parquet, ranges
 from tidb_pe_magic.database.queries.explanation import explain
 from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
+from tidb_pe_magic.database.queries.paths import target
 from tidb_pe_magic.database.queries.request_units import SLOW, request_units, server_counts
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
-from tidb_pe_magic.database.queries.target import target
 from tidb_pe_magic.errors import QueryFailed
 from tidb_pe_magic.files import replacement
 
