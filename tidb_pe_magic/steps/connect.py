@@ -80,7 +80,7 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
         WaitCancelled: the stop button, or the cancel event.
     """
     if request.save_to is not None:
-        connection_files.target(request.save_to).check()  # before the password prompt
+        connection_files.file_at(request.save_to).check()  # before the password prompt
     if request.connection is not None:
         return _reopen(context, request.connection, request, on_event)
     if request.trust_file:

@@ -99,7 +99,7 @@ def names() -> list[str]:
         return []
 
 
-def target(path: str) -> TextFile:
+def file_at(path: str) -> TextFile:
     """Return the file to write a connection to; only a connection file is replaced."""
     return TextFile(
         path,
@@ -141,7 +141,7 @@ def write(path: str, connection: SavedConnection, now: float) -> str:
         "gateway_names": list(cluster.gateway_names),
     }
     written = {name: value for name, value in content.items() if value or name not in _OPTIONAL}
-    return target(path).write(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
+    return file_at(path).write(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(path: str) -> ConnectionFile:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from tidb_pe_magic.database.queries.paths import refuse_twins
+from tidb_pe_magic.database.queries.paths import refuse_repeated_names
 from tidb_pe_magic.database.queries.texts import texts
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class CsvWriter:
         Raises:
             InvalidRequest: two columns have the same name.
         """
-        refuse_twins(FIELD, "CSV", schema.names)
+        refuse_repeated_names(FIELD, "CSV", schema.names)
         self._file: Any = path.open("wb")
         self._lock = threading.Lock()
         write_names(self._file, schema.names)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidb_pe_magic.database.frames import FrameOptions, Layout, narrow_decimals
-from tidb_pe_magic.database.queries.paths import refuse_twins
+from tidb_pe_magic.database.queries.paths import refuse_repeated_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class ParquetWriter:
         Raises:
             InvalidRequest: two columns have the same name, which Parquet does not support.
         """
-        refuse_twins(FIELD, "Parquet", schema.names)
+        refuse_repeated_names(FIELD, "Parquet", schema.names)
         self._path = path
         self._schema = schema
         self._form = form

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def target(text: str, field: str, *, directory: bool) -> Path:
+def output_path(text: str, field: str, *, directory: bool) -> Path:
     """Return the path of the result, after checking that it can be written.
 
     Args:
@@ -46,7 +46,7 @@ def target(text: str, field: str, *, directory: bool) -> Path:
     return path
 
 
-def refuse_twins(field: str, kind: str, names: Sequence[str]) -> None:
+def refuse_repeated_names(field: str, kind: str, names: Sequence[str]) -> None:
     """Reject repeated column names, which the file format does not support.
 
     Args:

@@ -16,7 +16,7 @@ from tidb_pe_magic.database.queries import csv_file, parquet, ranges
 from tidb_pe_magic.database.queries.explanation import explain
 from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
-from tidb_pe_magic.database.queries.paths import target
+from tidb_pe_magic.database.queries.paths import output_path
 from tidb_pe_magic.database.queries.request_units import SLOW, request_units, server_counts
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.errors import QueryFailed
@@ -214,7 +214,7 @@ def read_file(reading: ReadOptions, path: str, kind: FileKind | None = None) -> 
     """
     kind = kind or parquet_file()
     several = reading.partitions is not None
-    place = target(path, kind.field, directory=several)
+    place = output_path(path, kind.field, directory=several)
     made: list[FileWriter] = []
     with replacement(place, kind.field, directory=several) as temporary:
 
