@@ -80,7 +80,8 @@ class Operation:
     Attributes:
         name: subcommand.
         request: its request class.
-        target: `module:function`, imported at the first call; empty if only the notebook implements it.
+        step: `module:function` in `steps`, imported at the first call; default: both are named like the
+            operation. Operations without a Python skin have none: the notebook implements them.
         group: the group in the help.
         summary: one line, in the imperative.
         mutates: it can change something in a cloud.
@@ -91,10 +92,10 @@ class Operation:
 
     name: str
     request: type[Request]
-    target: str
     group: Group
     summary: str
     example: str
+    step: str = ""
     mutates: bool = False
     skins: frozenset[Skin] = _USUAL
     elsewhere: Mapping[Skin, str] = field(default_factory=dict)
@@ -106,11 +107,9 @@ class Operation:
 
     def resolve(self) -> Step:
         """Import the step's function."""
-        module, _, function = self.target.partition(":")
-        return cast("Step", getattr(import_module(module), function))
+        module, _, function = (self.step or f"{self.method}:{self.method}").partition(":")
+        return cast("Step", getattr(import_module(f"tidb_pe_magic.steps.{module}"), function))
 
-
-_STEPS = "tidb_pe_magic.steps."
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
@@ -118,7 +117,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="clusters",
             request=cloud.ClustersRequest,
-            target=_STEPS + "clusters:clusters",
             group=Group.STEPS,
             summary="List the clusters, and why some cannot be used",
             example="clusters",
@@ -126,7 +124,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="cluster",
             request=cloud.ClusterRequest,
-            target=_STEPS + "clusters:cluster",
+            step="clusters:cluster",
             group=Group.STEPS,
             summary="Select a cluster, and show its service name, zones, region and port",
             example="cluster demo",
@@ -134,7 +132,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="networks",
             request=cloud.NetworksRequest,
-            target=_STEPS + "networks:networks",
             group=Group.STEPS,
             summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
             example="networks",
@@ -142,7 +139,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="verify",
             request=cloud.VerifyRequest,
-            target=_STEPS + "verify:verify",
             group=Group.STEPS,
             summary="Verify that this account can reach the endpoint service",
             example="verify",
@@ -150,7 +146,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="plan",
             request=cloud.PlanRequest,
-            target=_STEPS + "plan:plan",
             group=Group.STEPS,
             summary="Show what create would create and bill, with the API's dry run",
             example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -158,7 +153,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="create",
             request=cloud.CreateRequest,
-            target=_STEPS + "create:create",
             group=Group.STEPS,
             summary="Create the endpoint, or adopt the existing one for this service and VPC",
             example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
@@ -167,7 +161,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="wait",
             request=cloud.WaitRequest,
-            target=_STEPS + "wait:wait",
             group=Group.STEPS,
             summary="Wait until the endpoint is Active and its connection Connected",
             example="wait --timeout 300",
@@ -175,7 +168,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="authorize",
             request=cloud.AuthorizeRequest,
-            target=_STEPS + "authorize:authorize",
             group=Group.STEPS,
             summary="Show the rule that allows the endpoint, if the cluster has Authorized Networks",
             example="authorize",
@@ -183,7 +175,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connect",
             request=sql.ConnectRequest,
-            target=_STEPS + "connect:connect",
             group=Group.START,
             summary="Connect to the private host and register the connection with jupysql",
             example="connect --database nycflights13 --save",
@@ -191,7 +182,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connections",
             request=sql.ConnectionsRequest,
-            target=_STEPS + "connections:connections",
             group=Group.CONNECTIONS,
             summary="List the open and the saved connections",
             example="connections",
@@ -199,7 +189,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connection-string",
             request=sql.ConnectionStringRequest,
-            target=_STEPS + "connection_string:connection_string",
             group=Group.CONNECTIONS,
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
             example="connection-string --with jdbc",
@@ -207,7 +196,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="query",
             request=sql.QueryRequest,
-            target=_STEPS + "query:query",
             group=Group.ASK,
             summary="Read a query's result into a DataFrame, an Arrow table, or a Parquet or CSV file",
             example="query @tidb 'SELECT * FROM airlines' --max-rows 1000",
@@ -216,7 +204,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="tables",
             request=sql.TablesRequest,
-            target=_STEPS + "tables:tables",
             group=Group.ASK,
             summary="List databases and tables, or show one table's columns, indexes and first rows",
             example="tables",
@@ -224,7 +211,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="load",
             request=sql.LoadRequest,
-            target=_STEPS + "load:load",
             group=Group.ASK,
             summary="Load a DataFrame, or a CSV or Parquet file, into a table",
             example="load frame --table delays",
@@ -232,7 +218,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="sql-user",
             request=sql.SqlUserRequest,
-            target=_STEPS + "sql_user:sql_user",
             group=Group.CONNECTIONS,
             summary="Create, list or delete SQL users, or rotate a password, which is stored and never shown",
             example="sql-user create analyst --role readonly",
@@ -241,7 +226,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="doctor",
             request=sql.DoctorRequest,
-            target=_STEPS + "doctor:doctor",
             group=Group.CLEAN_UP,
             summary="Examine name, network, port, TLS and login, and show the cause of the first failure",
             example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
@@ -249,7 +233,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="disconnect",
             request=sql.DisconnectRequest,
-            target=_STEPS + "disconnect:disconnect",
             group=Group.CONNECTIONS,
             summary="Close a connection and remove it from jupysql",
             example="disconnect --alias tidb",
@@ -259,7 +242,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="status",
             request=cloud.StatusRequest,
-            target=_STEPS + "status:status",
             group=Group.START,
             summary="Show each step's current state in the clouds, and the next command",
             example="status",
@@ -267,7 +249,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="endpoints",
             request=cloud.EndpointsRequest,
-            target=_STEPS + "endpoints:endpoints",
             group=Group.CLEAN_UP,
             summary="List the endpoints of the cluster's service",
             example="endpoints",
@@ -275,7 +256,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="delete",
             request=cloud.DeleteRequest,
-            target=_STEPS + "delete:delete",
             group=Group.CLEAN_UP,
             summary="Delete an endpoint: first its zones, then the endpoint; wait until it is deleted",
             example="delete ep-t4nabc123 --yes",
@@ -284,7 +264,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="run",
             request=sql.RunRequest,
-            target=_STEPS + "run:run",
             group=Group.START,
             summary="Show the plan, then do every step in order, skipping finished steps",
             example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -293,7 +272,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="fleet",
             request=fleet.FleetRequest,
-            target=_STEPS + "fleet.actions:fleet",
+            step="fleet.actions:fleet",
             group=Group.PLATFORM,
             summary="Plan, create, check or delete the endpoints of many clusters and VPCs, listed in a file",
             example="fleet init fleet.toml",
@@ -302,7 +281,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="whoami",
             request=cloud.WhoamiRequest,
-            target=_STEPS + "whoami:whoami",
             group=Group.PLATFORM,
             summary="Show the source of each key, whether it works, and what is left of the rate limit",
             example="whoami",
@@ -310,7 +288,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="permissions",
             request=cloud.PermissionsRequest,
-            target=_STEPS + "permissions:permissions",
             group=Group.PLATFORM,
             summary="Show the minimal RAM policy for the access key's owner, as JSON",
             example="permissions --clean-up",
@@ -318,7 +295,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="history",
             request=cloud.HistoryRequest,
-            target=_STEPS + "history:history",
             group=Group.PLATFORM,
             summary="Show what was changed in the clouds from here, with the request IDs",
             example="history --limit 5",
@@ -326,7 +302,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="export",
             request=cloud.ExportRequest,
-            target=_STEPS + "export:export",
             group=Group.PLATFORM,
             summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
             example="export terraform --to main.tf",
@@ -334,7 +309,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="help",
             request=cloud.HelpRequest,
-            target=_STEPS + "help:help_topic",
+            step="help:help_topic",
             group=Group.PLATFORM,
             summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
             example="help tls",
@@ -342,7 +317,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="form",
             request=notebook.FormRequest,
-            target="",
             group=Group.START,
             summary="Show the steps as a form of widgets, each with its command",
             example="form create --cluster demo",
@@ -352,7 +326,6 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="sandbox",
             request=notebook.SandboxRequest,
-            target="",
             group=Group.PLATFORM,
             summary="Start, stop or check the embedded clouds with real data; no account needed",
             example="sandbox start",

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.commands.parse import VERBOSE, flags
+from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.steps import connection_files, saved_connections
@@ -94,7 +95,7 @@ def next_words(
     next_ones = positional[len(given) : len(given) + (2 if named and not given else 1)]
     for name, option in next_ones:
         words += _values(name, option, operation, before, environ=environ, known=known)
-    return [*words, *described, *((VERBOSE,) if operation.target else ()), "--help"]
+    return [*words, *described, *((VERBOSE,) if Skin.PYTHON in operation.skins else ()), "--help"]
 
 
 def _takes_a_value(option: Option | None) -> bool:
