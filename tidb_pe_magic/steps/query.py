@@ -90,7 +90,7 @@ def _read(
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
             if request.explain or request.explain_analyze:
-                data = plans.plan(abbreviate(request.sql), table)
+                data = plans.parse_plan(abbreviate(request.sql), table)
             elif not request.arrow:
                 data, exact = results.frame(table, form, declared=reading.partitions is not None)
     finally:
@@ -134,7 +134,7 @@ def _read_distributed(
         password_from=dask_frame.password_reference(connection.password_source),
     )
     started = context.clock()
-    moment, queries, schema = results.plan(_options(context, request, record, session, on_event))
+    moment, queries, schema = results.plan_ranges(_options(context, request, record, session, on_event))
     data = dask_frame.distributed_frame(queries, source, moment, schema, _form(request))
     return QueryResult(alias=connection.alias, data=data, seconds=context.clock() - started, deferred=True)
 

@@ -48,7 +48,7 @@ def explain_statement(sql: str, *, analyze: bool) -> str:
     return f"EXPLAIN {'ANALYZE ' if analyze else ''}{sql}"
 
 
-def plan(statement: str, table: pa.Table) -> QueryPlan:
+def parse_plan(statement: str, table: pa.Table) -> QueryPlan:
     """Return the parsed answer of EXPLAIN.
 
     Args:

@@ -235,7 +235,7 @@ def read_file(reading: ReadOptions, path: str, kind: FileKind | None = None) -> 
     return place, made[0].exact if made else ()
 
 
-def plan(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
+def plan_ranges(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
     """Return a snapshot, the statement's ranges in it, and the result's columns.
 
     The snapshot is not protected: the server keeps it until its garbage collection removes it.
