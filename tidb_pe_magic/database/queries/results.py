@@ -13,7 +13,7 @@ from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import FrameOptions, narrow_decimals
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import csv_file, parquet, ranges
-from tidb_pe_magic.database.queries.explanation import explain
+from tidb_pe_magic.database.queries.error_position import explain
 from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.paths import output_path

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.cases import for_each
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.queries.explanation import excerpt, explain, position_in
+from tidb_pe_magic.database.queries.error_position import excerpt, explain, position_in
 from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.schema.cache import SchemaCache
