@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.cases import for_each
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.queries.error_position import excerpt, explain, position_in
+from tidb_pe_magic.database.queries.error_position import excerpt, position_in, with_position
 from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.schema.cache import SchemaCache
@@ -225,7 +225,7 @@ def test_an_error_is_shown_without_readable_names(plain_server: MariaDb) -> None
     plain_server.stop()
     try:
         error = QueryFailed(1146, "Table 'test.x' doesn't exist", advice="Its own.")
-        found = explain(error, "SELECT * FROM x", schema=schema, current="test")
+        found = with_position(error, "SELECT * FROM x", schema=schema, current="test")
     finally:
         plain_server.start()
         opened.engine.dispose()

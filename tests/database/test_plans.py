@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from tidb_pe_magic.database.queries.plans import explain_statement, plan
+from tidb_pe_magic.database.queries.plans import explain_statement, parse_plan
 from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.display.render import html, text
@@ -34,7 +34,7 @@ HashJoin_8;12.50;4;root;;time:1m1.5s, loops:2, build_hash_table:{total:1ms};inne
 def test_tidbs_plan_is_a_tree_with_rows_and_times() -> None:
     """Each operator has its level, rows and time, in every time format of TiDB."""
     columns = zip(*(line.split(";") for line in LINES.splitlines()), strict=True)
-    found = plan("SELECT …", pa.table([pa.array(column) for column in columns], names=list(NAMES)))
+    found = parse_plan("SELECT …", pa.table([pa.array(column) for column in columns], names=list(NAMES)))
     assert found.analyzed
     assert [operator.name for operator in found.operators] == [
         *("HashJoin_8", "TableReader_11(Build)", "Selection_10", "TableFullScan_9")
@@ -58,7 +58,7 @@ def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened:
         query=BoundStatement(sql=sql, params=(2,)),
         cancel=threading.Event(),
     )
-    found = plan("SELECT …", read_table(reading)[0])
+    found = parse_plan("SELECT …", read_table(reading)[0])
     assert found.operators == ()
     assert "select_type" in found.columns
     assert [row[found.columns.index("table")] for row in found.rows] == ["seq_1_to_5"]

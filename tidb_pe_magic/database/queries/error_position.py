@@ -1,4 +1,4 @@
-"""Explains a refused statement: the position that the server reports, and a similar existing name."""
+"""The position of an error in a refused statement, as the server reports it, and a similar existing name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ _MYSQL = re.compile(r"near '(?P<near>.*)' at line (?P<line>\d+)\s*\Z", re.DOTALL
 _FEW, _WIDTH, _INDENT = 16, 100, "    "
 
 
-def explain(error: QueryFailed, statement: str, *, schema: SchemaCache | None, current: str) -> QueryFailed:
+def with_position(
+    error: QueryFailed, statement: str, *, schema: SchemaCache | None, current: str
+) -> QueryFailed:
     """Return the error with the line of the statement, a caret under the position, and a suggestion.
 
     Args:

@@ -13,7 +13,7 @@ from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import FrameOptions, narrow_decimals
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import csv_file, parquet, ranges
-from tidb_pe_magic.database.queries.error_position import explain
+from tidb_pe_magic.database.queries.error_position import with_position
 from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.paths import output_path
@@ -301,7 +301,7 @@ def _error_explanation(reading: ReadOptions) -> Iterator[None]:
     else:
         return
     # Outside the handler, so that the original error is not chained.
-    raise explain(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
+    raise with_position(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
 
 
 def _read_whole(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -> None:
