@@ -141,7 +141,7 @@ def test_a_login_is_refused_with_the_reason(
         "LOAD DATA LOCAL INFILE 'missing.csv' INTO TABLE t",
         "CREATE TABLE t (id INT)",
         "CREATE TEMPORARY TABLE t (id INT)",
-        "CREATE TABLE test.t AS SELECT * FROM flights",
+        "CREATE VIEW test.v AS SELECT * FROM flights",
         "CREATE VIEW v AS SELECT 1",
         "CREATE INDEX i ON t (id)",
         "ALTER TABLE t ADD COLUMN v INT",

@@ -54,7 +54,9 @@ def refuse_without_database(tree: exp.Expr) -> None:
     if isinstance(tree, exp.Create | exp.Drop) and tree.args.get("kind") in {"DATABASE", "SCHEMA"}:
         return
     # The tables that a DELETE lists are aliases, or repeat the names of its joined tables.
-    listed = [tree.this] if tree.args.get("using") else tree.args.get("tables") or ()
+    listed: Sequence[exp.Expr] = ()
+    if isinstance(tree, exp.Delete):
+        listed = [tree.this] if tree.args.get("using") else tree.args.get("tables") or ()
     for table in tree.find_all(exp.Table):
         if any(table is each for each in listed):
             continue
