@@ -8,9 +8,15 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
 
+DEFAULT: Final = "utf8mb4_bin"
+#: TiDB's default collations that are not the character set's name and `_bin`.
+_OF_CHARSET: Final = {"binary": "binary", "gbk": "gbk_chinese_ci", "gb18030": "gb18030_chinese_ci"}
 _IGNORING: Final = "NOCASE.NOACCENT"
 _D: Final = exp.DataType.Type
-_TEXTS: Final = {_D.CHAR, _D.VARCHAR, _D.TEXT, _D.TINYTEXT, _D.MEDIUMTEXT, _D.LONGTEXT}
+_TEXTS: Final = {
+    *(_D.CHAR, _D.VARCHAR, _D.TEXT, _D.TINYTEXT, _D.MEDIUMTEXT, _D.LONGTEXT),
+    *(_D.ENUM, _D.SET),
+}
 
 
 def ignores_case(collation: str) -> bool:
@@ -25,31 +31,65 @@ def collate(node: exp.Collate) -> exp.Expr:
     return node
 
 
+def of_table(tree: exp.Create) -> str:
+    """Return the default collation of a new table."""
+    properties = tree.args.get("properties")
+    if properties is None:
+        return DEFAULT
+    charset = properties.find(exp.CharacterSetProperty)
+    return _chosen(charset, properties.find(exp.CollateProperty)) or DEFAULT
+
+
 def of_columns(tree: exp.Create) -> dict[str, str]:
-    """Return the collations of a new table's text columns that ignore case, by the columns' names.
+    """Return the collations of a new table's text columns, by the columns' names in lower case.
 
     Raises:
-        SqlError: such a column is unique, because DuckDB's keys compare bytes.
+        SqlError: a column that ignores case is unique, because DuckDB's keys compare bytes.
     """
-    schema, properties = tree.this, tree.args.get("properties")
+    schema = tree.this
     if not isinstance(schema, exp.Schema):
         return {}
-    default = properties.find(exp.CollateProperty) if properties else None
+    default = of_table(tree)
     found: dict[str, str] = {}
     for column in schema.expressions:
         if not isinstance(column, exp.ColumnDef) or column.kind is None or column.kind.this not in _TEXTS:
             continue
-        own = next(
-            (c.kind for c in column.constraints if isinstance(c.kind, exp.CollateColumnConstraint)), None
+        kinds = {type(constraint.kind): constraint.kind for constraint in column.constraints}
+        charset, collation = (
+            kinds.get(kind) for kind in (exp.CharacterSetColumnConstraint, exp.CollateColumnConstraint)
         )
-        name = _name(own if own is not None else default)
-        if ignores_case(name):
-            found[column.name.lower()] = name
+        found[column.name.lower()] = _chosen(charset, collation) or default
+    enums = {
+        each.name.lower()
+        for each in schema.find_all(exp.ColumnDef)
+        if each.kind and each.kind.this is _D.ENUM
+    }
     for name in _unique(schema):
-        if name.lower() in found:
+        if ignores_case(found.get(name.lower(), "")) and name.lower() not in enums:
             reason = f"a unique column '{name}' with collation {found[name.lower()]}"
             raise SqlError(NOT_SUPPORTED, f"{reason} is not supported by the sandbox")
     return found
+
+
+def charset_of(collation: str) -> str:
+    """Return the character set of a collation."""
+    return collation.partition("_")[0]
+
+
+def of_charset(charset: str) -> str:
+    """Return TiDB's default collation of a character set."""
+    return _OF_CHARSET.get(charset, f"{charset}_bin")
+
+
+def written(collation: str, default: str) -> str:
+    """Return the clauses of a column in SHOW CREATE TABLE; `default` is the table's collation.
+
+    TiDB leaves out what a column has by default (executor/show.go).
+    """
+    charset = charset_of(collation)
+    clause = f" CHARACTER SET {charset}" if charset != charset_of(default) else ""
+    plain = collation == default and of_charset(charset) == collation
+    return clause if plain else f"{clause} COLLATE {collation}"
 
 
 def constraint() -> exp.ColumnConstraint:
@@ -57,8 +97,11 @@ def constraint() -> exp.ColumnConstraint:
     return exp.ColumnConstraint(kind=exp.CollateColumnConstraint(this=exp.var(_IGNORING)))
 
 
-def _name(collation: exp.Expr | None) -> str:
-    return "" if collation is None else str(collation.this.name)
+def _chosen(charset: exp.Expr | None, collation: exp.Expr | None) -> str:
+    """Return the collation of its own clause, or the default one of the character set; "" without both."""
+    if collation is not None:
+        return str(collation.this.name).lower()
+    return "" if charset is None else of_charset(str(charset.this.name).lower())
 
 
 def _unique(schema: exp.Schema) -> list[str]:

@@ -12,6 +12,8 @@ from tidb_pe_magic.sandbox.mysql import collations
 
 #: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
+#: The separator between a MySQL type and its collation.
+COLLATION_MARK: Final = " collate "
 #: The beginning of the names of AUTO_INCREMENT columns' sequences.
 AUTO_INCREMENT: Final = "auto_increment_"
 #: A FLOAT(p) of at most this many bits has single precision.
@@ -32,6 +34,7 @@ _SUBSTITUTES: Final = {
     _D.UMEDIUMINT: _D.UINT,
 }
 _BOOLEAN: Final = "tinyint(1)"
+_YEAR: Final = "year(4)"
 #: The macro that checks the length of a value.
 _LENGTHS: Final = {
     _D.VARCHAR: "mysql_fits",
@@ -67,7 +70,8 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     because DuckDB does not store the length of a VARCHAR, and does not have MEDIUMTEXT or YEAR. The table's
     comment and keys are stored in the table's comment, because DuckDB supports only some keys.
     """
-    remark, first_id, ignoring = _remark(tree), _first_id(tree), collations.of_columns(tree)
+    remark, first_id = _remark(tree), _first_id(tree)
+    collation, own_collations = collations.of_table(tree), collations.of_columns(tree)
     tree.set("properties", _temporary_only(tree))
     schema = tree.this
     if not isinstance(schema, exp.Schema):
@@ -76,21 +80,21 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     follow_up: list[str] = []
     kept: list[exp.Expr] = []
     keys: list[dict[str, Any]] = []
+    own_keys: list[dict[str, Any]] = []
     for item in schema.expressions:
-        if key := _key(item, keys):
-            keys.append(key)
+        if key := _key(item, keys + own_keys):
+            # TiDB lists the keys of columns after the others.
+            (own_keys if isinstance(item, exp.ColumnDef) else keys).append(key)
         if isinstance(item, exp.IndexColumnConstraint):
             continue
         if isinstance(item, exp.ColumnDef) and item.kind is not None:
             _widen(item.kind)
-            kind = _BOOLEAN if item.kind.this is _D.BOOLEAN else item.kind.sql("mysql").lower()
-            kind = kind.replace(", ", ",")
+            own_collation = own_collations.get(item.name.lower(), collations.DEFAULT)
+            kind = _mysql_kind(item.kind, own_collation)
             comment = (
                 f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
             )
-            _rewrite_column(item, table, follow_up, first_id)
-            if item.name.lower() in ignoring:
-                item.set("constraints", [collations.constraint(), *item.constraints])
+            _rewrite_column(item, table, follow_up, first_id, own_collation)
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
             # DuckDB's UNIQUE does not have a name here.
@@ -102,10 +106,28 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
             item.set("expressions", _plain(item.expressions))
         kept.append(item)
     schema.set("expressions", kept)
-    if keys or remark:
-        text = json.dumps({"comment": remark, "keys": keys}, ensure_ascii=False)
+    keys += own_keys
+    if keys or remark or collation != collations.DEFAULT:
+        stored = {"comment": remark, "keys": keys}
+        if collation != collations.DEFAULT:
+            stored["collation"] = collation
+        text = json.dumps(stored, ensure_ascii=False)
         follow_up.append(f"COMMENT ON TABLE {table} IS {sql_string(text)}")
     return follow_up
+
+
+def _mysql_kind(kind: exp.DataType, collation: str) -> str:
+    """Return a type in MySQL's words, with its collation if it is not the default one."""
+    if kind.this is _D.BOOLEAN:
+        return _BOOLEAN
+    if kind.this is _D.YEAR:
+        return _YEAR
+    text = kind.sql("mysql")
+    name = text.partition("(")[0]
+    # The values of an ENUM keep their case.
+    text = (name.lower() + text[len(name) :]) if kind.this in {_D.ENUM, _D.SET} else text.lower()
+    text = text.replace("', '", "','") if kind.this in {_D.ENUM, _D.SET} else text.replace(", ", ",")
+    return text if collation == collations.DEFAULT else f"{text}{COLLATION_MARK}{collation}"
 
 
 def _key(item: exp.Expr, keys: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -177,16 +199,20 @@ def _first_id(tree: exp.Create) -> int:
     return 1 if option is None else max(1, int(option.name))
 
 
-def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str], first_id: int) -> None:
+def _rewrite_column(
+    column: exp.ColumnDef, table: str, before: list[str], first_id: int, collation: str
+) -> None:
     kind = column.kind
     if kind is None:
         return
+    ignoring = collations.ignores_case(collation) and kind.this is not _D.ENUM
     fits = _length_check(column.name, kind)
     if kind.this in _INTEGERS | _UNSIGNED | {_D.YEAR, _D.SET, _D.BIT, _D.BINARY, _D.VARBINARY}:
         kind.set("expressions", None)
     if substitute := _SUBSTITUTES.get(kind.this):
         kind.set("this", substitute)
-    constraints = [] if fits is None else [fits]
+    constraints = [collations.constraint()] if ignoring else []
+    constraints += [] if fits is None else [fits]
     for constraint in column.constraints:
         if isinstance(constraint.kind, exp.AutoIncrementColumnConstraint):
             sequence = _new_sequence(table, column.name)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tidb_pe_magic.sandbox.mysql.create_table import COLLATION_MARK
+
 #: The schema of the views.
 HIDDEN_SCHEMA: Final = "mysql_information_schema"
 #: The name that clients see; TiDB writes it in capitals.
@@ -117,12 +119,14 @@ _TABLES = SystemTable(
     f"""(SELECT t.schema_name, t.table_name, 'BASE TABLE' AS kind, t.estimated_size AS rows, s.bytes,
     s.key_bytes,
     CASE WHEN t.comment LIKE '{{%' THEN t.comment ->> '$.comment' ELSE t.comment END AS note,
-    t.table_oid AS number, t.has_primary_key AS clustered
+    t.table_oid AS number, t.has_primary_key AS clustered,
+    coalesce(CASE WHEN t.comment LIKE '{{%' THEN t.comment ->> '$.collation' END, 'utf8mb4_bin')
+      AS default_collation
     FROM duckdb_tables() t JOIN {HIDDEN_SCHEMA}."base sizes" s USING (schema_name, table_name)
     WHERE NOT t.internal AND {_OWN.replace("schema_name", "t.schema_name")}
-    UNION ALL SELECT schema_name, view_name, 'VIEW', NULL, NULL, NULL, 'VIEW', view_oid, NULL
+    UNION ALL SELECT schema_name, view_name, 'VIEW', NULL, NULL, NULL, 'VIEW', view_oid, NULL, NULL
     FROM duckdb_views() WHERE NOT internal AND {_OWN}
-    UNION ALL SELECT '{NAME}', upper(view_name), 'SYSTEM VIEW', 0, 0, 0, '', view_oid, NULL
+    UNION ALL SELECT '{NAME}', upper(view_name), 'SYSTEM VIEW', 0, 0, 0, '', view_oid, NULL, 'utf8mb4_bin'
     FROM duckdb_views() WHERE schema_name = '{HIDDEN_SCHEMA}' AND view_name NOT LIKE 'base %')""",  # noqa: S608 - of constants
     (
         *_TABLE_KEY,
@@ -140,7 +144,11 @@ _TABLES = SystemTable(
         ("CREATE_TIME", "datetime", _CREATED),
         ("UPDATE_TIME", "datetime", "CAST(NULL AS TIMESTAMP)"),
         ("CHECK_TIME", "datetime", "CAST(NULL AS TIMESTAMP)"),
-        ("TABLE_COLLATION", "varchar(32)", "CASE WHEN kind <> 'VIEW' THEN 'utf8mb4_bin' END"),
+        (
+            "TABLE_COLLATION",
+            "varchar(32)",
+            "CASE WHEN kind <> 'VIEW' THEN coalesce(default_collation, 'utf8mb4_bin') END",
+        ),
         ("CHECKSUM", _COUNT, _NO_COUNT),
         ("CREATE_OPTIONS", "varchar(255)", "CASE WHEN kind <> 'VIEW' THEN '' END"),
         ("TABLE_COMMENT", "varchar(2048)", "coalesce(note, '')"),
@@ -269,6 +277,9 @@ _TEXT_LENGTH = _case(
     _LENGTHS,
     *(f"WHEN '{kind}' THEN coalesce({_SIZE}, 1)" for kind in ("char", "binary", "varchar", "varbinary")),
 )
+_OWN_COLLATION = f"{COLLATION_MARK}([a-z0-9_]+)$"
+_COLLATION = f"coalesce(nullif(regexp_extract(kind, '{_OWN_COLLATION}', 1), ''), 'utf8mb4_bin')"
+_CHARSET = f"split_part({_COLLATION}, '_', 1)"
 _IS_TEXT = f"regexp_full_match({_KIND}, '{_TEXT_TYPE}')"
 _BYTES_OF_TEXT = f"CASE WHEN {_IS_TEXT} AND kind NOT LIKE '%text' THEN 4 ELSE 1 END"
 _SCALE = (
@@ -302,9 +313,13 @@ _COLUMNS = SystemTable(
         ("NUMERIC_PRECISION", _COUNT, f"CAST({_INTEGER_DIGITS} AS BIGINT)"),
         ("NUMERIC_SCALE", _COUNT, _SCALE),
         ("DATETIME_PRECISION", _COUNT, _FRACTION),
-        ("CHARACTER_SET_NAME", "varchar(32)", f"CASE WHEN {_IS_TEXT} THEN 'utf8mb4' END"),
-        ("COLLATION_NAME", "varchar(32)", f"CASE WHEN {_IS_TEXT} THEN 'utf8mb4_bin' END"),
-        ("COLUMN_TYPE", "text", "kind"),
+        (
+            "CHARACTER_SET_NAME",
+            "varchar(32)",
+            f"CASE WHEN {_IS_TEXT} THEN split_part({_COLLATION}, '_', 1) END",
+        ),
+        ("COLLATION_NAME", "varchar(32)", f"CASE WHEN {_IS_TEXT} THEN {_COLLATION} END"),
+        ("COLUMN_TYPE", "text", f"regexp_replace(kind, '{_OWN_COLLATION}', '')"),
         ("COLUMN_KEY", "varchar(3)", "key"),
         ("EXTRA", "varchar(45)", "extra"),
         ("PRIVILEGES", "varchar(80)", "'select,insert,update,references'"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tidb_pe_magic.sandbox.mysql.collations import DEFAULT, charset_of, written
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, NOT_SUPPORTED, SqlError, no_database
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
@@ -219,9 +220,14 @@ class Show:
     def _create_table(self, database: str, table: str) -> str:
         columns = self._cursor.execute(self._of_table("COLUMNS", database, table, full=True)).fetchall()
         lines = []
-        for field, kind, _collation, nullable, _key, default, extra, _privileges, comment in columns:
+        table_collation, remark = self._table_options(database, table)
+        for field, kind, collation, nullable, _key, default, extra, _privileges, comment in columns:
             line = f"  `{field}` {kind}"
-            line += " NOT NULL" if nullable == "NO" else ""
+            line += written(collation, table_collation) if collation else ""
+            if nullable == "NO":
+                line += " NOT NULL"
+            elif kind.startswith("timestamp"):
+                line += " NULL"
             if default is not None:
                 line += (
                     f" DEFAULT {default if default.upper().startswith('CURRENT') else sql_string(default)}"
@@ -240,18 +246,19 @@ class Show:
             else:
                 lines.append(f"  {head} ({','.join(parts)})")
         body = ",\n".join(lines)
-        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin" + self._table_comment(
-            database, table
-        )
+        tail = f"ENGINE=InnoDB DEFAULT CHARSET={charset_of(table_collation)} COLLATE={table_collation}"
+        tail += f" COMMENT={sql_string(remark)}" if remark else ""
         return rows_query(("Table", "Create Table"), [(table, f"CREATE TABLE `{table}` (\n{body}\n) {tail}")])
 
-    def _table_comment(self, database: str, table: str) -> str:
+    def _table_options(self, database: str, table: str) -> tuple[str, str]:
+        """Return a table's default collation and its comment."""
         rows = self._cursor.execute(
-            f"SELECT TABLE_COMMENT FROM {HIDDEN_SCHEMA}.tables "
+            f"SELECT TABLE_COLLATION, TABLE_COMMENT FROM {HIDDEN_SCHEMA}.tables "
             "WHERE lower(TABLE_SCHEMA) = lower(?) AND lower(TABLE_NAME) = lower(?)",
             [database, table],
         ).fetchall()
-        return f" COMMENT={sql_string(rows[0][0])}" if rows and rows[0][0] else ""
+        collation, remark = rows[0]
+        return collation or DEFAULT, remark
 
 
 def _display(value: object) -> object:
