@@ -58,8 +58,8 @@ class ClusterRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterStep(Request):
-    """Base of the steps that concern one cluster."""
+class ClusterFields(Request):
+    """The cluster of a request."""
 
     cluster: str | None = option(
         "name or ID of the cluster; default: the last one used in this kernel, then TIDB_PE_CLUSTER",
@@ -69,8 +69,8 @@ class ClusterStep(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointStep(ClusterStep):
-    """Base of the steps that concern one endpoint of a cluster."""
+class EndpointFields(ClusterFields):
+    """The endpoint of a request, and its cluster."""
 
     endpoint: str | None = option(
         "ID of the endpoint; default: this kernel's last one, then the cluster's only one",
@@ -81,12 +81,12 @@ class EndpointStep(ClusterStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworksRequest(ClusterStep):
+class NetworksRequest(ClusterFields):
     """List the networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyRequest(ClusterStep):
+class VerifyRequest(ClusterFields):
     """Verify the endpoint service."""
 
 
@@ -126,12 +126,12 @@ class Placement(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanRequest(Placement, ClusterStep):
+class PlanRequest(Placement, ClusterFields):
     """Show what would be created."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportRequest(Placement, ClusterStep):
+class ExportRequest(Placement, ClusterFields):
     """Write the endpoint as infrastructure as code."""
 
     format: str = option(
@@ -156,41 +156,41 @@ class ExportRequest(Placement, ClusterStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolve(Request):
+class ForceField(Request):
     """Whether to continue if the preflight reports a blocking problem."""
 
     force: bool = option("continue even if the preflight reports a problem", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateRequest(Resolve, Placement, ClusterStep):
+class CreateRequest(ForceField, Placement, ClusterFields):
     """Create the endpoint, or adopt the existing one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience(Request):
+class TimeoutField(Request):
     """How long to wait."""
 
     timeout: float = option("maximum number of seconds to wait", default=600.0, metavar="S", parse=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitRequest(Patience, EndpointStep):
+class WaitRequest(TimeoutField, EndpointFields):
     """Wait for the endpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizeRequest(EndpointStep):
+class AuthorizeRequest(EndpointFields):
     """Show the rule that allows the endpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusRequest(EndpointStep):
+class StatusRequest(EndpointFields):
     """Show each step's state."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointsRequest(ClusterStep):
+class EndpointsRequest(ClusterFields):
     """List the endpoints of a cluster, or of a region."""
 
     region: str | None = option(
@@ -226,7 +226,7 @@ class HistoryRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteRequest(Patience, ClusterStep):
+class DeleteRequest(TimeoutField, ClusterFields):
     """Delete an endpoint."""
 
     endpoint: str = option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidb_pe_magic.commands.fields import option, switch, whole_number
-from tidb_pe_magic.commands.requests.cloud import Patience, Resolve
+from tidb_pe_magic.commands.requests.cloud import ForceField, TimeoutField
 from tidb_pe_magic.commands.requests.values import file_path
 
 FLEET_ACTIONS = ("init", "plan", "apply", "status", "delete")
@@ -13,7 +13,7 @@ _MOST_PARALLEL = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetRequest(Resolve, Patience):
+class FleetRequest(ForceField, TimeoutField):
     """Plan, create, check or delete the endpoints that a file lists."""
 
     action: str = option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidb_pe_magic.commands.fields import Request, non_empty, option, pattern_rule, seconds
-from tidb_pe_magic.commands.requests.cloud import ClusterStep
+from tidb_pe_magic.commands.requests.cloud import ClusterFields
 
 FORM_STEPS = ("cluster", "create", "connect")
 SANDBOX_ACTIONS = ("start", "stop", "status")
@@ -13,7 +13,7 @@ SANDBOX_MODES = ("immediate", "manual", "time")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FormRequest(ClusterStep):
+class FormRequest(ClusterFields):
     """Show the form."""
 
     step: str | None = option(

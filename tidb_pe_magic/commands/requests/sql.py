@@ -9,12 +9,12 @@ from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.commands.fields import Request, non_empty, option, seconds, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import (
+    ClusterFields,
     ClusterRequest,
-    ClusterStep,
-    EndpointStep,
-    Patience,
+    EndpointFields,
+    ForceField,
     Placement,
-    Resolve,
+    TimeoutField,
 )
 from tidb_pe_magic.commands.requests.values import (
     alias_name,
@@ -58,7 +58,7 @@ _SQL_USER_ACTIONS = ("create", "list", "delete", "rotate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlUserRequest(ClusterStep):
+class SqlUserRequest(ClusterFields):
     """Manage a cluster's SQL users."""
 
     action: str = option(
@@ -137,7 +137,7 @@ class Login(SqlLogin):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectRequest(Login, EndpointStep):
+class ConnectRequest(Login, EndpointFields):
     """Connect over the private endpoint."""
 
     connection: str | None = option(
@@ -173,7 +173,7 @@ class ConnectionsRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoctorRequest(SqlLogin, EndpointStep):
+class DoctorRequest(SqlLogin, EndpointFields):
     """Examine the connection stage by stage."""
 
     host: str | None = option(
@@ -188,7 +188,7 @@ class DoctorRequest(SqlLogin, EndpointStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionStringRequest(SqlTls, SqlUserFields, EndpointStep):
+class ConnectionStringRequest(SqlTls, SqlUserFields, EndpointFields):
     """Write a connection for another client."""
 
     with_: str | None = option("the client; without it, list the clients", metavar="CLIENT", choices=FORMATS)
@@ -342,7 +342,7 @@ class LoadRequest(ConnectionFields):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
+class RunRequest(Login, TimeoutField, ForceField, Placement, ClusterRequest):
     """Every step in order."""
 
     yes: bool = option("create a billed endpoint without asking", default=False, parse=switch)
