@@ -173,7 +173,7 @@ def test_the_console_asks_over_a_file(
     for words, message in (
         (["load", "@tidb.json", "--table", "x"], "FRAME: is missing"),
         (["query", "@tidb.json"], "SQL: is missing"),
-        (["tables", "air", "ports"], "@NAME: must be @ and a connection's name or a .json file"),
+        (["tables", "air", "ports"], "@NAME: must be @NAME or @FILE.json"),
         (["tables", "@tidb.json", "--alias", "other"], "--alias: does not go together with @tidb.json"),
     ):
         assert cli.main(words) == 2

@@ -263,7 +263,7 @@ def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
             "{{ carrier }} is not replaced in this cell. Write :carrier",
         ),
         ("%%tidb_pe query\nSELECT {{ ', '.join(a) }}", "Assign it to a variable, and write :name."),
-        ("%%tidb_pe query nonsense\nSELECT 1", "@NAME: must be @ and a connection's name"),
+        ("%%tidb_pe query nonsense\nSELECT 1", "@NAME: must be @NAME or @FILE.json"),
         ("%%tidb_pe clusters\nSELECT 1", "only `query` works as a cell magic"),
         ("%%tidb_pe\nSELECT 1", "only `query` works as a cell magic"),
         ("%tidb_pe query SELECT 1", "a statement, or a value with spaces, in single quotes"),

@@ -26,14 +26,12 @@ from tidb_pe_magic.commands.requests.values import (
     host_name,
     json_path,
     port_number,
-    queried_name,
-    saved_name,
     sql_name,
     sql_parameters,
     sql_user_name,
     table_name,
-    written_names,
-    written_parameters,
+    write_names,
+    write_parameters,
 )
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.model import SQL_ROLES, TlsMode
@@ -144,7 +142,7 @@ class ConnectRequest(Login, EndpointFields):
         "saved connection (@NAME) or connection file (@FILE.json) to open again, without calling a cloud; "
         "other options override the saved values",
         metavar="@NAME",
-        parse=saved_name,
+        parse=connection_name("a cluster goes after --cluster"),
         instead=(Suggestion("connect", "--cluster", "CLUSTER"),),
         write="@{}".format,
         positional=True,
@@ -220,7 +218,7 @@ class QueryRequest(Request):
         "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
         "opened first if it is not open",
         metavar="@NAME",
-        parse=queried_name,
+        parse=connection_name("put a statement, or a value with spaces, in single quotes"),
         write="@{}".format,
         positional=True,
     )
@@ -229,7 +227,7 @@ class QueryRequest(Request):
         "values for each ? (a list) or :name (an object) in the SQL, as JSON; always bound, never inserted",
         metavar="JSON",
         parse=sql_parameters,
-        write=written_parameters,
+        write=write_parameters,
         taken=(Mapping, Sequence),
     )
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
@@ -289,7 +287,7 @@ class ConnectionFields(Request):
     connection: str | None = option(
         "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
         metavar="@NAME",
-        parse=connection_name,
+        parse=connection_name("put a value with spaces in single quotes"),
         write="@{}".format,
         positional=True,
     )
@@ -336,7 +334,7 @@ class LoadRequest(ConnectionFields):
         "load can be repeated; a new table gets it as its primary key",
         metavar="COLUMNS",
         parse=column_names,
-        write=written_names,
+        write=write_names,
         taken=(Sequence,),
     )
 

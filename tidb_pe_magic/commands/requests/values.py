@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -100,13 +100,13 @@ def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
     raise ValueError(msg)
 
 
-def written_parameters(value: object) -> str:
+def write_parameters(value: object) -> str:
     """Write parameters as the JSON that `sql_parameters` reads; numbers stay exact."""
     if isinstance(value, Mapping):
-        items = (f"{json.dumps(str(name))}: {written_parameters(each)}" for name, each in value.items())
+        items = (f"{json.dumps(str(name))}: {write_parameters(each)}" for name, each in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(written_parameters, value))}]"
+        return f"[{', '.join(map(write_parameters, value))}]"
     return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
 
 
@@ -125,7 +125,7 @@ def column_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def written_names(names: Sequence[str]) -> str:
+def write_names(names: Sequence[str]) -> str:
     """Write names as `column_names` reads them."""
     return ",".join(names)
 
@@ -173,32 +173,23 @@ class ZoneChoice:
         return f"{self.zone_id}={self.vswitch_id}" if self.vswitch_id else self.zone_id
 
 
-def saved_name(text: str) -> str:
-    """Read `@NAME` or `@FILE.json`, a saved connection or a connection file; return what follows the @.
+def connection_name(hint: str) -> Callable[[str], str]:
+    """Return a rule: the text must be `@NAME` or `@FILE.json`; the value is what follows the @.
 
-    The message does not repeat other text, which may be a password.
+    Args:
+        hint: ends the message, which does not repeat the text: it may be a password.
     """
-    if name := _profile(text):
-        return name
-    msg = "must be @NAME or @FILE.json; a cluster goes after --cluster"
-    raise ValueError(msg)
 
+    def parse(text: str) -> str:
+        if _saved.fullmatch(text):
+            return text[1:]
+        is_file = text.startswith("@") and text.lower().endswith(_JSON) and len(text) > len("@" + _JSON)
+        if is_file and is_visible(text):
+            return file_path(text[1:])
+        msg = f"must be @NAME or @FILE.json; {hint}"
+        raise ValueError(msg)
 
-def connection_name(text: str) -> str:
-    """Read `@NAME` or `@FILE.json` before another argument; return what follows the @."""
-    if name := _profile(text):
-        return name
-    msg = "must be @ and a connection's name or a .json file; put a value with spaces in single quotes"
-    raise ValueError(msg)
-
-
-def _profile(text: str) -> str:
-    """Return what follows the @ of a saved connection or a connection file; nothing for anything else."""
-    if _saved.fullmatch(text):
-        return text[1:]
-    if text.startswith("@") and text.lower().endswith(_JSON) and len(text) > len("@" + _JSON):
-        return file_path(text[1:]) if is_visible(text) else ""
-    return ""
+    return parse
 
 
 def json_path(text: str) -> str:
@@ -206,15 +197,4 @@ def json_path(text: str) -> str:
     if file_path(text).lower().endswith(_JSON) and is_visible(text):
         return text
     msg = "must be the path of a file whose name ends with .json"
-    raise ValueError(msg)
-
-
-def queried_name(text: str) -> str:
-    """Read `@NAME` before a statement; an unquoted word of SQL can get here, too."""
-    if name := _profile(text):
-        return name
-    msg = (
-        "must be @ and a connection's name or a .json file; put a statement, or a value with spaces, in "
-        "single quotes"
-    )
     raise ValueError(msg)
