@@ -45,7 +45,7 @@ class Option:
         many: may be given more than once.
         separator: separates several values in one text; empty if each value is given separately.
         choices: every valid text, if there are few; help lists them.
-        taken: Python values of these types are valid without conversion.
+        python_types: values of these types, except texts, are valid without conversion.
         listed_by: operation that lists the valid values; empty if there is none.
         instead: commands for what else a person may have meant by an invalid value, the best one first.
     """
@@ -58,7 +58,7 @@ class Option:
     many: bool = False
     separator: str = ""
     choices: tuple[str, ...] = ()
-    taken: tuple[type, ...] = ()
+    python_types: tuple[type, ...] = ()
     listed_by: str = ""
     instead: tuple[Suggestion, ...] = ()
 
@@ -74,7 +74,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     many: bool = False,
     separator: str = "",
     choices: Iterable[str] = (),
-    taken: tuple[type, ...] = (),
+    python_types: tuple[type, ...] = (),
     listed_by: str = "",
     instead: tuple[Suggestion, ...] = (),
 ) -> Any:
@@ -93,7 +93,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
         many=many,
         separator=separator,
         choices=texts,
-        taken=taken,
+        python_types=python_types,
         listed_by=listed_by,
         instead=instead,
     )
@@ -156,7 +156,7 @@ class Request:
     @classmethod
     def _parse(cls, name: str, value: Any) -> Any:
         described = cls.options()[name]
-        if isinstance(value, described.taken) and not isinstance(value, (str, bytes, bytearray)):
+        if isinstance(value, described.python_types) and not isinstance(value, (str, bytes, bytearray)):
             return value
         try:
             text = str(value)

@@ -228,7 +228,7 @@ class QueryRequest(Request):
         metavar="JSON",
         parse=sql_parameters,
         write=write_parameters,
-        taken=(Mapping, Sequence),
+        python_types=(Mapping, Sequence),
     )
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
     max_rows: int | None = option("maximum rows to read", metavar="N", parse=whole_number(1, 10**15))
@@ -319,7 +319,7 @@ class LoadRequest(ConnectionFields):
         metavar="FRAME",
         parse=file_path,
         positional=True,
-        taken=(object,),
+        python_types=(object,),
     )
     table: str = option(
         "table to load into, also as DATABASE.TABLE", default=..., metavar="T", parse=table_name
@@ -335,7 +335,7 @@ class LoadRequest(ConnectionFields):
         metavar="COLUMNS",
         parse=column_names,
         write=write_names,
-        taken=(Sequence,),
+        python_types=(Sequence,),
     )
 
 
