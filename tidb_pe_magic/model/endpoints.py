@@ -185,6 +185,10 @@ class VpcEndpoint(Result):
             endpoint_id=self.endpoint_id,
         )
 
+    def is_locked(self) -> bool:
+        """Return whether a payment is overdue; older API documents spell the status FinacialLocked."""
+        return self.business_status in {"FinancialLocked", "FinacialLocked"}
+
     @property
     def ready(self) -> bool:
         """Active and Connected: the private host answers."""

@@ -203,8 +203,7 @@ def is_connected(endpoint: VpcEndpoint | None) -> bool:
             last=endpoint,
             advice=Advice("Delete the endpoint.", Suggestion("delete", endpoint.endpoint_id, "--yes")),
         )
-    # Older API documents spell it FinacialLocked.
-    if endpoint.business_status in {"FinancialLocked", "FinacialLocked"}:
+    if endpoint.is_locked():
         raise errors.EndpointFailed(
             f"endpoint {endpoint.endpoint_id} is locked: a payment of the Alibaba Cloud account is overdue.",
             last=endpoint,

@@ -23,8 +23,6 @@ MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older 
 _UNSURE = "existing-endpoint"
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _GRAVEST_FIRST = (_STOP, _WARN, _OK)
-# Older API documents spell it FinacialLocked.
-_LOCKED = frozenset({"FinancialLocked", "FinacialLocked"})
 # EndpointName and Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 _NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}")
 _TAG_KEY = re.compile(r"(?!aliyun|acs:)(?!.*https?://).{1,64}", re.DOTALL)
@@ -172,7 +170,7 @@ def check_business_status(facts: Facts) -> Finding | None:
     endpoint, check = facts.planned.existing, "business-status"
     if endpoint is None or endpoint.business_status == "Normal":
         return None
-    locked = endpoint.business_status in _LOCKED
+    locked = endpoint.is_locked()
     return Finding(
         check=check,
         severity=_STOP if locked else _WARN,
