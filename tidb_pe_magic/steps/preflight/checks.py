@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.advice import Advice, Suggestion
+from tidb_pe_magic.commands.requests.values import endpoint_name
 from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
 from tidb_pe_magic.steps.preflight import network
 from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, DeniedLookup, capital, denied_finding
@@ -23,8 +24,7 @@ MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older 
 _UNSURE = "existing-endpoint"
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _GRAVEST_FIRST = (_STOP, _WARN, _OK)
-# EndpointName and Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
-_NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}")
+# Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 _TAG_KEY = re.compile(r"(?!aliyun|acs:)(?!.*https?://).{1,64}", re.DOTALL)
 _TAG_VALUE = re.compile(r"(?!.*https?://).{0,128}", re.DOTALL)
 _MOST_TAGS = 20
@@ -307,16 +307,18 @@ def check_name(facts: Facts) -> Finding | None:
     """Check the name against the rules of CreateVpcEndpoint."""
     if facts.planned.existing is not None:
         return None
-    if _NAME.fullmatch(facts.planned.name):
+    try:
+        endpoint_name(facts.planned.name)
+    except ValueError:
         return Finding(
-            check="name", severity=_OK, summary="The name follows the rules.", evidence=facts.planned.name
+            check="name",
+            severity=_STOP,
+            summary="The name has to be 2 to 128 letters, digits, hyphens or underscores, a letter first.",
+            evidence=facts.planned.name,
+            advice="Choose another with --name.",
         )
     return Finding(
-        check="name",
-        severity=_STOP,
-        summary="The name has to be 2 to 128 letters, digits, hyphens or underscores, a letter first.",
-        evidence=facts.planned.name,
-        advice="Choose another with --name.",
+        check="name", severity=_OK, summary="The name follows the rules.", evidence=facts.planned.name
     )
 
 
