@@ -20,7 +20,7 @@ from tidb_pe_magic.model import (
     VSwitch,
 )
 from tidb_pe_magic.steps.networks import vpc_with_id
-from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
+from tidb_pe_magic.steps.preflight.network_checks import DEFAULT_ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests.values import endpoint_name
 from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
-from tidb_pe_magic.steps.preflight import network
+from tidb_pe_magic.steps.preflight import network_checks
 from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, DeniedLookup, capital, denied_finding
-from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
+from tidb_pe_magic.steps.preflight.network_checks import DEFAULT_ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -347,10 +347,10 @@ CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
     check_service,
     check_address_version,
     check_business_status,
-    network.check_zones,
-    network.check_security_groups,
-    network.check_route,
-    network.check_port,
+    network_checks.check_zones,
+    network_checks.check_security_groups,
+    network_checks.check_route,
+    network_checks.check_port,
     check_existing,
     check_second,
     check_auto_accept,
