@@ -27,16 +27,14 @@ from tidb_pe_magic.steps.plan import (
     existing_endpoints,
     make_plan,
     plan_name,
+    plan_with_clusters,
     request_creation,
-    with_clusters,
 )
 from tidb_pe_magic.steps.preflight.checks import is_unsure
 from tidb_pe_magic.steps.preflight.facts import answer_of, look_up
 from tidb_pe_magic.threads import interruptible_sleep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tidb_pe_magic.commands.requests import CreateRequest, Placement
     from tidb_pe_magic.model import EndpointPlan, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
@@ -44,16 +42,16 @@ if TYPE_CHECKING:
 
 _OPERATION = "CreateVpcEndpoint"
 _LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two look-ups, and none after the last
-_PERHAPS_MADE = Advice(
+_MAYBE_CREATED = Advice(
     "The endpoint may exist now, and is billed if it does. Run the same command again to adopt it.",
     Suggestion("endpoints"),
 )
-_MADE_UNSEEN = Advice(
+_EXISTS_UNLISTED = Advice(
     "An endpoint with other options already exists. The RAM action that would find it is missing: "
     "privatelink:ListVpcEndpoints. Find it in the console (VPC > Endpoints), or ask for the permission.",
     Suggestion("permissions"),
 )
-_NOT_MADE = "Nothing was created. Run the same command again to create it."
+_NOT_CREATED = "Nothing was created. Run the same command again to create it."
 _NOT_LISTED_YET = (
     "It has other options and is not listed yet. Run the same command again in a minute to adopt it."
 )
@@ -100,102 +98,90 @@ def execute_plan(context: Context, planned: EndpointPlan, request: Placement) ->
         EndpointFailed: endpoints cannot be listed, and the endpoint that the cloud reports no longer exists.
         WaitCancelled: the stop button; the endpoint may have been created.
     """
-
-    def look_again() -> EndpointPlan:
-        listed = answer_of(look_up(lambda: existing_endpoints(context, planned.cluster)))
-        existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
-        if not existing:
-            return planned
-        existing[0] = with_details(context.alibaba(planned.cluster.region_id), existing[0])
-        found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
-        return with_clusters(found, planned.clusters)
-
-    created = make_once(context, planned, look_again)
+    created = _create_or_adopt(context, planned, request)
     context.endpoint_id = created.endpoint.endpoint_id
     return created
 
 
-def make_once(
-    context: Context, planned: EndpointPlan, look_again: Callable[[], EndpointPlan]
-) -> CreatedEndpoint:
-    """Execute the plan, or adopt an existing endpoint.
-
-    Args:
-        context: the clients, the journal and the state directory.
-        planned: the plan.
-        look_again: returns the current plan; another kernel may have created the endpoint in the meantime.
-
-    Raises:
-        JournalError: the intent cannot be recorded; nothing was created.
-        ApiError: the API refuses.
-        EndpointFailed: endpoints cannot be listed, and the endpoint that the cloud reports no longer exists.
-        WaitCancelled: the stop button; the endpoint may have been created.
-    """
+def _create_or_adopt(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
     endpoint = planned.existing
     if endpoint is None:
         with exclusively(context, plan_name(context, planned), "creating this endpoint"):
-            planned = look_again()
+            # Another kernel may have created it in the meantime.
+            planned = _current_plan(context, planned, request)
             endpoint = planned.existing
             if endpoint is None:
                 if context.cancel.is_set():
                     raise errors.WaitCancelled(
-                        "stopped before the creation request was sent.", advice=_NOT_MADE
+                        "stopped before the creation request was sent.", advice=_NOT_CREATED
                     )
                 try:
-                    made = _make(context, planned)
+                    created = _create(context, planned)
                 except errors.Conflict as refusal:
                     if refusal.code not in ALREADY_EXISTS:
                         raise
-                    planned, endpoint = _found_after_all(context, planned, refusal, look_again)
+                    planned, endpoint = _find_existing(context, planned, request, refusal)
                 else:
-                    return CreatedEndpoint(endpoint=replace(made, clusters=planned.clusters), adopted=False)
+                    endpoint = replace(created, clusters=planned.clusters)
+                    return CreatedEndpoint(endpoint=endpoint, adopted=False)
     context.journal.conclude_as_created(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
 
 
-def _found_after_all(
-    context: Context, planned: EndpointPlan, refusal: errors.Conflict, look_again: Callable[[], EndpointPlan]
+def _current_plan(context: Context, planned: EndpointPlan, request: Placement) -> EndpointPlan:
+    """Return the plan, or the one that adopts an endpoint which exists by now."""
+    listed = answer_of(look_up(lambda: existing_endpoints(context, planned.cluster)))
+    existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
+    if not existing:
+        return planned
+    existing[0] = with_details(context.alibaba(planned.cluster.region_id), existing[0])
+    found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+    return plan_with_clusters(found, planned.clusters)
+
+
+def _find_existing(
+    context: Context, planned: EndpointPlan, request: Placement, refusal: errors.Conflict
 ) -> tuple[EndpointPlan, VpcEndpoint]:
-    """Return the endpoint that caused a refused creation, and the plan that reuses it.
+    """Return the endpoint that caused a refused creation, and the plan that adopts it.
 
     Raises:
         Conflict: the refusal, if no list contains the endpoint.
     """
     for pause in _LOOK_AGAIN:
-        found = look_again()
+        found = _current_plan(context, planned, request)
         if found.existing is not None:
             return found, found.existing
         if is_unsure(planned):
-            refusal.advise(_MADE_UNSEEN)
+            refusal.advise(_EXISTS_UNLISTED)
             break
         _pause(context, pause)
     raise refusal
 
 
-def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
+def _create(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = plan_name(context, planned)
     known = _created_before(context, planned, name)
     if known is not None:
         return known
     opened, own = context.journal.open_token(name), _token_without_list(context, planned, name)
-    made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
-    made = _make_with(context, planned, opened or own or new_token())
-    is_old = bool(opened) or made.endpoint_id in made_before
+    created_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
+    created = _create_with_token(context, planned, opened or own or new_token())
+    is_old = bool(opened) or created.endpoint_id in created_before
     # If endpoints cannot be listed, the token may also have been used on another machine.
-    while (is_old or own) and _does_not_exist(context, made):
+    while (is_old or own) and _does_not_exist(context, created):
         if not is_old:
             raise errors.EndpointFailed(
-                f"Alibaba Cloud reports {made.endpoint_id} as created, but it does not exist. "
+                f"Alibaba Cloud reports {created.endpoint_id} as created, but it does not exist. "
                 "It may have been deleted elsewhere.",
-                last=made,
+                last=created,
                 advice="Run the same command again. If the endpoint is still missing, a new one is created.",
             )
         # An earlier call succeeded, and its endpoint has been deleted since: the cloud only repeated its
         # answer. If endpoints cannot be listed, the next caller would use the same token again.
-        token = digest(repr((own, made.endpoint_id))) if own else new_token()
-        made, own = _make_with(context, planned, token), own and token
-        is_old = made.endpoint_id in made_before
-    return made
+        token = digest(repr((own, created.endpoint_id))) if own else new_token()
+        created, own = _create_with_token(context, planned, token), own and token
+        is_old = created.endpoint_id in created_before
+    return created
 
 
 def _created_before(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
@@ -214,13 +200,13 @@ def _created_before(context: Context, planned: EndpointPlan, name: str) -> VpcEn
     if found is None or found.endpoint_status == EndpointStatus.DELETING:
         return None
     if not _is_as_planned(found, planned):
-        advice = _MADE_UNSEEN if is_unsure(planned) else _NOT_LISTED_YET
+        advice = _EXISTS_UNLISTED if is_unsure(planned) else _NOT_LISTED_YET
         raise errors.Conflict(f"{ident} exists.", operation=_OPERATION, advice=advice)
     return found
 
 
 def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
-    """Return the differences, as far as they can be looked up."""
+    """Return whether the endpoint has the plan's options, as far as they can be looked up."""
     hidden = found.missing_actions
     zones = {(zone.zone_id, zone.vswitch_id) for zone in found.zones}
     asked = {(zone.zone_id, zone.vswitch_id) for zone in planned.zones}
@@ -232,37 +218,37 @@ def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
     )
 
 
-def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoint:
+def _create_with_token(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoint:
     resource = f"{planned.name} in {planned.vpc.vpc_id}"
     region_id, plan = planned.cluster.region_id, plan_name(context, planned)
     try:
         with context.journal.change(
             _OPERATION, resource, region_id=region_id, plan=plan, token=token
         ) as change:
-            made = request_creation(context, planned, token=token, dry_run=False)
-            if made is None:
+            created = request_creation(context, planned, token=token, dry_run=False)
+            if created is None:
                 msg = "CreateVpcEndpoint returned nothing although it was not a dry run"
                 raise AssertionError(msg)
-            change.resource, change.request_id = made.endpoint_id, made.request_id
+            change.resource, change.request_id = created.endpoint_id, created.request_id
     except errors.ServiceUnavailable as failure:
-        failure.advise(_PERHAPS_MADE)
+        failure.advise(_MAYBE_CREATED)
         raise
     except errors.Conflict as refusal:
         if refusal.code == MISMATCH and is_unsure(planned):
-            refusal.advise(_MADE_UNSEEN)
+            refusal.advise(_EXISTS_UNLISTED)
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
         raise errors.WaitCancelled(
-            "stopped while the endpoint was being created.", advice=_PERHAPS_MADE
+            "stopped while the endpoint was being created.", advice=_MAYBE_CREATED
         ) from None
-    return made
+    return created
 
 
-def _does_not_exist(context: Context, made: VpcEndpoint) -> bool:
+def _does_not_exist(context: Context, created: VpcEndpoint) -> bool:
     """Return whether it was deleted; a new endpoint may not be visible immediately."""
     for pause in _LOOK_AGAIN:
         try:
-            found = context.alibaba(made.region_id).refresh(made)
+            found = context.alibaba(created.region_id).refresh(created)
         except errors.NotFound:
             _pause(context, pause)
         except errors.PermissionDenied:
@@ -278,7 +264,7 @@ def _pause(context: Context, seconds: float) -> None:
     except KeyboardInterrupt:
         cancelled = True
     if cancelled:
-        raise errors.WaitCancelled("stopped while looking for the created endpoint.", advice=_PERHAPS_MADE)
+        raise errors.WaitCancelled("stopped while looking for the created endpoint.", advice=_MAYBE_CREATED)
 
 
 def _token_without_list(context: Context, planned: EndpointPlan, name: str) -> str:

@@ -107,7 +107,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
         )
     if planned.existing is not None:
         planned = replace(planned, existing=with_open_connection(context, cluster, planned.existing))
-    planned = with_clusters(
+    planned = plan_with_clusters(
         replace(planned, emulated=context.emulated, here=bool(networks and networks.is_here(vpc))), clusters
     )
     found = survey.plan_findings(
@@ -173,7 +173,7 @@ def adoption(
     )
 
 
-def with_clusters(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
+def plan_with_clusters(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
     """Return the plan with the clusters that its endpoint serves or will serve."""
     existing = planned.existing
     return replace(planned, clusters=clusters, existing=existing and replace(existing, clusters=clusters))
