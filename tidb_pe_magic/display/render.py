@@ -71,7 +71,7 @@ def topology(
     *,
     looked_up: bool = True,
 ) -> str:
-    """Return the path from the notebook to the cluster as one SVG element; None if it is unknown."""
+    """Return the path from the notebook to the cluster as one SVG element; aliases are None if unknown."""
     return topologies.topology(cluster, endpoint, aliases, looked_up=looked_up).svg()
 
 
@@ -172,8 +172,7 @@ def _states(endpoint: model.VpcEndpoint | None) -> str:
     if endpoint is None:
         return "the endpoint is deleted"
     # The states come first: a narrow terminal shows only the beginning of the line.
-    states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
-    return f"{states} ({endpoint.endpoint_id})"
+    return f"{endpoint.states()} ({endpoint.endpoint_id})"
 
 
 def _markdown(topic: model.HelpText) -> str:

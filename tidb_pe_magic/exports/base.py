@@ -142,10 +142,7 @@ def warnings(source: ExportSource) -> tuple[str, ...]:
     endpoint = source.existing
     if endpoint is not None:
         if not endpoint.ready:
-            found.append(
-                f"still changing: {endpoint.endpoint_status}, connection {endpoint.connection_status}; "
-                "export again after wait"
-            )
+            found.append(f"still changing: {endpoint.states()}; export again after wait")
         found += [f"omitted: zone {zone.zone_id}, which is being removed" for zone in source.removed_zones]
         found += [f"omitted: all that needs RAM action {action}" for action in endpoint.missing_actions]
         if endpoint.ours:

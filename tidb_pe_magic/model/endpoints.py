@@ -185,6 +185,10 @@ class VpcEndpoint(Result):
             endpoint_id=self.endpoint_id,
         )
 
+    def states(self) -> str:
+        """Return both states in words."""
+        return f"{self.endpoint_status}, connection {self.connection_status}"
+
     def is_locked(self) -> bool:
         """Return whether a payment is overdue; older API documents spell the status FinacialLocked."""
         return self.business_status in {"FinancialLocked", "FinacialLocked"}

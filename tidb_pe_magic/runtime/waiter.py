@@ -164,7 +164,7 @@ def describe(endpoint: VpcEndpoint | None) -> str:
     """Return a short description of both states."""
     if endpoint is None:
         return "no endpoint"
-    return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+    return f"{endpoint.endpoint_id} {endpoint.states()}"
 
 
 def is_accepted_or_pending(endpoint: VpcEndpoint | None) -> bool:

@@ -55,8 +55,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     endpoint = found.endpoint = found.look_up("create", lambda: _endpoint_state(context, cluster, request))
     if endpoint is None:
         return found.finish(_without_endpoint(aliases, denied=found.last.done is None), *aliases)
-    states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
-    found.add("wait", states, done=endpoint.ready)
+    found.add("wait", endpoint.states(), done=endpoint.ready)
     if not endpoint.ready:
         return found.finish(for_endpoint("wait", request.endpoint))
     aliases = connections.open_aliases(context, cluster, endpoint.endpoint_id)

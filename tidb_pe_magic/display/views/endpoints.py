@@ -57,7 +57,7 @@ def _plan(plan: model.EndpointPlan) -> View:
             brief=_free(
                 plan,
                 Code(existing.vpc_id),
-                _both_states(existing),
+                existing.states(),
                 *serves(plan.clusters),
                 "no additional cost",
             ),
@@ -170,7 +170,7 @@ def _created_endpoint(created: model.CreatedEndpoint) -> View:
         brief=(
             Code(created.endpoint.vpc_id),
             Code(*_zone_ids(created.endpoint)),
-            _both_states(created.endpoint),
+            created.endpoint.states(),
             *serves(created.endpoint.clusters),
         ),
         notes=(
@@ -224,7 +224,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
     seen = (observed_changes(changes),) if len(changes) > 1 else ()
     after = f"after {changes[-1].elapsed:.1f} s" if seen and endpoint.ready else ""
     brief: tuple[Cell, ...] = (
-        "" if endpoint.ready else _both_states(endpoint),
+        "" if endpoint.ready else endpoint.states(),
         after,
         Code(endpoint.domain),
         Code(*_zone_ids(endpoint)),
@@ -278,10 +278,6 @@ def _summary(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
 def _first_query(endpoint: model.VpcEndpoint) -> str:
     """Return the SELECT below the next command if that is a SQL cell."""
     return endpoint.first_query if endpoint.ready else ""
-
-
-def _both_states(endpoint: model.VpcEndpoint) -> str:
-    return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
 def _zone_ids(endpoint: model.VpcEndpoint) -> tuple[str, ...]:

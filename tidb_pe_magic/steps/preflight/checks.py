@@ -206,7 +206,7 @@ def check_existing(facts: Facts) -> Finding | None:
         summary=f"{existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
         + _serves(existing)
         + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
-        evidence=_states(existing),
+        evidence=existing.states(),
         advice=ASK_FOR_IT if hidden else Advice("Nothing to do.", Suggestion("endpoints")),
     )
 
@@ -224,7 +224,7 @@ def _empty(endpoint: VpcEndpoint) -> Finding:
         severity=_STOP,
         summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
         "reaches it: perhaps its deletion was not finished.",
-        evidence=_states(endpoint),
+        evidence=endpoint.states(),
         advice=Advice(
             "Delete the endpoint, then run the same command again.",
             Suggestion("delete", endpoint.endpoint_id, "--yes", *flag),
@@ -243,16 +243,12 @@ def check_second(facts: Facts) -> Finding | None:
         severity=_WARN,
         summary=f"This account has {'an endpoint' if one else 'endpoints'} for this cluster in another VPC: "
         f"{others}. A new one in {facts.planned.vpc.vpc_id} is billed in addition.",
-        evidence="; ".join(map(_states, facts.elsewhere)),
+        evidence="; ".join(other.states() for other in facts.elsewhere),
         advice=Advice(
             "Nothing to do if you want both. Over a route (VPC peering, CEN), the existing one is usable.",
             Suggestion("connect", "--endpoint", facts.elsewhere[0].endpoint_id),
         ),
     )
-
-
-def _states(endpoint: VpcEndpoint) -> str:
-    return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
 def check_auto_accept(facts: Facts) -> Finding | None:
