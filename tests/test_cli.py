@@ -6,6 +6,7 @@ Its entry point is called in this process, except for claims about a program: st
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import os
 import pty
@@ -52,14 +53,15 @@ class Console:
         self.environment = dict(environment)
         self._capture = capture
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command."""
+    def run(self, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """Run a command with these bytes in a file as its standard input."""
         self._capture.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(self.environment):
                 patch.delenv(name)
             for name, value in self.environment.items():
                 patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
             code = cli.main(words)
         return subprocess.CompletedProcess(words, code, *self._capture.readouterr())
 
@@ -342,6 +344,68 @@ def test_a_statement_without_a_result_is_one_json_object(saved_console: Console,
     assert (found["path"], found["rows"], found["returned"]) == (str(path), 1, True)
     none = console.run("query", "@db", "SELECT 1 AS a FROM flights WHERE year = 1", "--output", "json")
     assert json.loads(none.stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (("@db", "-"), b"SELECT 7 AS a"),
+        (("@db",), b"-- a file\n\nSELECT 7 AS a;\n"),
+        (("@db", "--params", '{"n": 7}'), b"\xef\xbb\xbfSELECT :n AS a\r\n"),
+        (("@db", "SELECT 7 AS a"), b"SELECT 8 AS a"),
+    ],
+)
+def test_a_statement_is_read_from_standard_input(
+    saved_console: Console, words: tuple[str, ...], given: bytes
+) -> None:
+    """`-`, or no statement, reads standard input; a statement on the command line leaves it unread."""
+    done = saved_console.run("query", *words, "--output", "csv", given=given)
+    assert (done.returncode, done.stdout) == (0, "a\n7\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "told"),
+    [
+        (("@db",), b"", "SQL: is missing, and standard input is empty."),
+        (("@db", "-"), b" \n", "SQL: is missing, and standard input is empty."),
+        (("@db",), b"\xff\xfe\xff", "SQL: standard input cannot be read: it is not valid UTF-16."),
+        (("@db", ""), b"SELECT 1", "SQL: must not be empty."),
+        (("@db", "--alias"), b"SELECT 1", "--alias: expected one argument."),
+    ],
+)
+def test_a_missing_statement_is_code_2(
+    saved_console: Console, words: tuple[str, ...], given: bytes, told: str
+) -> None:
+    """Without a statement, or with an empty standard input as in cron, the error says what is missing."""
+    done = saved_console.run("query", *words, given=given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"tidb-pe: {told}" in done.stderr
+
+
+def test_a_statement_can_be_typed(saved: dict[str, str]) -> None:
+    """At a terminal, `-` asks for the statement until Ctrl-D, and no statement is an error at once."""
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, b"SELECT 7 AS a\n\x04")
+        typed, missing = (
+            subprocess.run(
+                [PROGRAM, "query", "@db", *words],
+                env=saved,
+                stdin=terminal,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+            for words in (("--output", "csv", "-"), ())
+        )
+    finally:
+        os.close(person)
+        os.close(terminal)
+    assert (typed.returncode, typed.stdout) == (0, "a\n7\n"), typed.stderr
+    assert "tidb-pe: type the statement, and end it with Ctrl-D on a line of its own.\n" in typed.stderr
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "tidb-pe: SQL: is missing" in missing.stderr
 
 
 def test_a_query_writes_a_file_or_says_what_is_wrong(saved_console: Console, tmp_path: Path) -> None:

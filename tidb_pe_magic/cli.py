@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors, model
-from tidb_pe_magic.advice import Suggestion, console
+from tidb_pe_magic.advice import Advice, Suggestion, console
 from tidb_pe_magic.commands.parse import VERBOSE, Command, Help, flags, parse, without_verbose
 from tidb_pe_magic.commands.requests import QueryRequest, WhoamiRequest
 from tidb_pe_magic.commands.table import Skin, available
@@ -31,6 +31,7 @@ from tidb_pe_magic.display import render
 from tidb_pe_magic.display.as_json import plain, plain_error
 from tidb_pe_magic.display.events import EventLines
 from tidb_pe_magic.display.views.topics import spelled_topic
+from tidb_pe_magic.files import decode_text
 from tidb_pe_magic.runbook import Runbook
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ PROG = "tidb-pe"
 _CLUSTERED = frozenset(
     name for name, operation in available(Skin.CONSOLE).items() if "--cluster" in flags(operation)
 )
-_COMPLETION = "completion"
+_COMPLETION, _QUERY = "completion", "query"
 _OUTPUTS = ("table", "json")
 _CSV = "csv"  # only for the rows of a query
 _MOST_SHOWN = 1000  # rows; a printed table is read by a person
 _JSON = _OUTPUTS[1]
+_INPUT = "-"  # instead of a statement: standard input contains it
 _FOOT = f"""
 All commands take: --output {"|".join(_OUTPUTS)} (default: table), --profile NAME (ticloud profile), {VERBOSE}
 query also takes --output {_CSV}. With csv or json it prints only the rows.
@@ -55,6 +57,17 @@ For a statement without a result, such as UPDATE, json is an object with its fig
 {PROG} {_COMPLETION} {"|".join(SHELLS)} prints a completion script; {PROG} --version prints the version.
 Exit codes: 0 done, 1 another error, 2 usage, 3 not found, 4 permission or key, 5 cloud, 6 connection,
 7 query, 130 interrupted. With --output json, errors are JSON documents too."""
+
+_FOOT_OF_QUERY = f"""
+
+only in a shell:
+  -                               in place of SQL: read the statement from standard input; can be omitted
+                                  after a pipe or < FILE
+  --output table|json|csv         print the first {_MOST_SHOWN:,} rows as a table, or all rows as JSON or CSV;
+                                  default: table
+
+as a file:
+{PROG} query @tidb --output csv < flights.sql"""
 
 
 class Exit(IntEnum):
@@ -142,21 +155,30 @@ def _main(arguments: list[str], interrupt: threading.Event | None) -> int:
             return _show(f"{PROG} {version('tidb_pe_magic')}")
         if words[:1] == [_COMPLETION]:
             return _show(_script(words[1:]))
-        command = parse(words, prog=PROG, skin=Skin.CONSOLE, extra=(_COMPLETION,))
+        command = parse(
+            words, prog=PROG, skin=Skin.CONSOLE, extra=(_COMPLETION,), defaults=_from_input(words)
+        )
         if isinstance(command, Command):
             command = _of_console(command, output)
     except errors.InvalidRequest as error:
         return _report_failure(error, output, console)
     if isinstance(command, Help):
-        return _show(command.text + (_FOOT if not words[1:] else ""))
+        foot = _FOOT_OF_QUERY if words[:1] == [_QUERY] else ""
+        return _show(command.text + (foot if words[1:] else _FOOT))
     return _execute(command, output, profile, interrupt, verbose=verbose)
 
 
+def _from_input(words: list[str]) -> dict[str, str]:
+    """Return the statement of a query without one: standard input, unless a person would have to type it."""
+    return {"sql": _INPUT} if words[:1] == [_QUERY] and not _at_a_terminal() else {}
+
+
 def _of_console(command: Command, output: str) -> Command:
-    """Return the command with its rows read in the form in which they are printed.
+    """Return the command with its statement, and with its rows read in the form in which they are printed.
 
     Raises:
-        InvalidRequest: the command has no rows for this output format, or a console cannot show them.
+        InvalidRequest: the command has no rows for this output format, a console cannot show them, or
+            standard input contains no statement.
     """
     request = command.request
     if not isinstance(request, QueryRequest):
@@ -165,9 +187,34 @@ def _of_console(command: Command, output: str) -> Command:
         return command
     if request.engine == "dask":
         raise errors.InvalidRequest("--engine", "dask returns a DataFrame, which a console cannot show.")
+    if request.sql == _INPUT:
+        request = replace(request, sql=_read_statement())
+        command = replace(command, request=request)
     if request.to_csv or request.to_parquet or request.explain or request.explain_analyze:
         return command
     return replace(command, request=replace(request, arrow=True))
+
+
+def _read_statement() -> str:
+    """Read the statement from standard input.
+
+    Raises:
+        InvalidRequest: it is empty, or not text.
+    """
+    field = QueryRequest.label("sql")
+    if _at_a_terminal():
+        _print_error("type the statement, and end it with Ctrl-D on a line of its own.")
+    try:
+        statement = decode_text(sys.stdin.buffer.read()).strip()
+    except UnicodeError as error:
+        raise errors.InvalidRequest(field, f"standard input cannot be read: {error}.") from None
+    if not statement:
+        raise errors.InvalidRequest(
+            field,
+            "is missing, and standard input is empty.",
+            advice=Advice("Write it in quotes after the connection.", Suggestion(_QUERY, "-h")),
+        )
+    return statement
 
 
 def _execute(
@@ -219,7 +266,7 @@ def _script(words: list[str]) -> str:
 
 def _own_flags(operation: str) -> dict[str, tuple[str, ...]]:
     """Return the flags that every command takes, each with its choices; only query rows can be CSV."""
-    outputs = (*_OUTPUTS, _CSV) if operation == "query" else _OUTPUTS
+    outputs = (*_OUTPUTS, _CSV) if operation == _QUERY else _OUTPUTS
     return {"--output": outputs, "--profile": (), VERBOSE: ()}
 
 

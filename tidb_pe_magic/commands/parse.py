@@ -90,6 +90,7 @@ def parse(
     prog: str,
     skin: Skin,
     extra: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> Command | Help:
     """Return a request from a subcommand and its options, or the requested help.
 
@@ -98,6 +99,7 @@ def parse(
         prog: the program's name, as typed.
         skin: the interface in which it is typed.
         extra: subcommands that are not operations, offered as suggestions.
+        defaults: see `parse_options`.
 
     Raises:
         InvalidRequest: a subcommand or flag is unknown, or a value is invalid.
@@ -110,11 +112,16 @@ def parse(
         raise _unknown_command(name, (*available(skin), *extra))
     if skin not in operation.skins:
         raise InvalidRequest("command", operation.elsewhere[skin], advice=_help_command())
-    return parse_options(operation, rest, prog=prog)
+    return parse_options(operation, rest, prog=prog, defaults=defaults)
 
 
 def parse_options(
-    operation: Operation, options: Sequence[str], *, prog: str, given: Mapping[str, Any] | None = None
+    operation: Operation,
+    options: Sequence[str],
+    *,
+    prog: str,
+    given: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Command | Help:
     """Return the operation's request from its options, or the requested help.
 
@@ -123,6 +130,7 @@ def parse_options(
         options: the words after the subcommand.
         prog: the program's name, as typed.
         given: values of fields that come from elsewhere, such as a cell's body.
+        defaults: values of required positional fields that may be omitted here.
 
     Raises:
         InvalidRequest: a flag is unknown, or a value is invalid.
@@ -130,12 +138,13 @@ def parse_options(
     before_separator = options[: options.index("--")] if "--" in options else options
     if HELP_FLAGS & set(before_separator):
         return Help(help_for(operation, prog))
-    parser = _parser(operation, prog, given or ())
+    parser = _parser(operation, prog, given or (), defaults or ())
     # argparse's intermixed parsing accepts `@NAME --flag VALUE WORD`, but not a separator.
     reader = parser.parse_known_args if "--" in options else parser.parse_known_intermixed_args
     namespace, unknown = reader(options)
     values = {name: _restore_separator(value) for name, value in vars(namespace).items()} | dict(given or {})
     _assign_connection(operation, values)
+    values |= {name: value for name, value in (defaults or {}).items() if values[name] is None}
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
@@ -198,7 +207,9 @@ def flags(operation: Operation) -> dict[str, Option]:
     }
 
 
-def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argparse.ArgumentParser:
+def _parser(
+    operation: Operation, prog: str, given: Container[str] = (), optional: Container[str] = ()
+) -> argparse.ArgumentParser:
     request = operation.request
     parser = _Parser(
         prog=f"{prog} {operation.name}",
@@ -225,7 +236,8 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
             if described.many:
                 settings["action"] = "append"
         if described.positional:
-            settings["nargs"] = None if field.default is MISSING else "?"
+            required = field.default is MISSING and field.name not in optional
+            settings["nargs"] = None if required else "?"
             parser.add_argument(field.name, **settings)
         else:
             parser.add_argument(request.label(field.name), dest=field.name, **settings)
