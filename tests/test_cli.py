@@ -350,6 +350,7 @@ def test_a_statement_without_a_result_is_one_json_object(saved_console: Console,
     ("words", "given"),
     [
         (("@db", "-"), b"SELECT 7 AS a"),
+        (("--alias", "db", "-"), b"SELECT 7 AS a"),
         (("@db",), b"-- a file\n\nSELECT 7 AS a;\n"),
         (("@db", "--params", '{"n": 7}'), b"\xef\xbb\xbfSELECT :n AS a\r\n"),
         (("@db", "SELECT 7 AS a"), b"SELECT 8 AS a"),
@@ -426,8 +427,6 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved_console: Console, tmp
     missing = console.run("query", "SELECT 1")
     assert (missing.returncode, missing.stdout) == (3, "")
     assert "Connection tidb is not open.\nTry: tidb-pe connect --alias tidb --save" in missing.stderr
-    other = console.run("query", "SELECT 1", "--alias", "db")
-    assert "query @db" in other.stderr
     wide = console.run("query", "@db", "SELECT flight FROM flights, airlines, airlines b")
     assert len(wide.stdout.splitlines()) == 1002
     assert "first 1,000 of 12,800 rows" in wide.stderr

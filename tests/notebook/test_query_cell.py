@@ -61,6 +61,18 @@ def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
     assert len(pd.read_parquet(path)) == 16
 
 
+def test_an_alias_that_is_only_saved_is_opened(connected: Shell) -> None:
+    """`--alias NAME` opens a saved connection, in the line and in the cell, as `@NAME` does."""
+    connected.must("%tidb_pe connect --alias later --database nycflights13 --save")
+    for typed in ("%%tidb_pe query --alias later\n{}", "%tidb_pe query '{}' --alias later"):
+        connected.must("%tidb_pe disconnect --alias later")
+        counted = connected.must(typed.format("SELECT COUNT(*) AS n FROM airlines"))
+        assert counted.value["n"].tolist() == [16]
+    neither = connected.run("%tidb_pe query 'SELECT 1' --alias nope")
+    assert isinstance(neither.error, errors.StepOrderError)
+    assert "connection nope is not open; open: " in str(neither.error)
+
+
 def test_a_line_is_a_query_as_well(connected: Shell) -> None:
     """`%tidb_pe query 'SELECT'` is the frame, with the notebook's variables; a semicolon hides it."""
     connected.must("origin = 'JFK'")

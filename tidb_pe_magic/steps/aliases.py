@@ -28,7 +28,7 @@ def connection_of(context: Context, request: ConnectionFields, on_event: EventHo
         MissingCredentials: the connection is only saved, and its password was not found.
         ConnectionFailed: it cannot be opened.
     """
-    alias = resolve_alias(context, request.connection, request.alias, on_event)
+    alias = _resolve_alias(context, request.connection, request.alias, on_event)
     if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
         connect(context, ConnectRequest(connection=alias), on_event)
     record = context.connections.record(alias)
@@ -37,7 +37,7 @@ def connection_of(context: Context, request: ConnectionFields, on_event: EventHo
     return record
 
 
-def resolve_alias(context: Context, name: str | None, alias: str, on_event: EventHook) -> str:
+def _resolve_alias(context: Context, name: str | None, alias: str, on_event: EventHook) -> str:
     """Return the alias that a request names by `@` or by `--alias`; open what the @ names if necessary.
 
     Raises:

@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.database.abbreviation import abbreviate
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
-from tidb_pe_magic.steps import connections, saved_connections
-from tidb_pe_magic.steps.aliases import not_open, resolve_alias
+from tidb_pe_magic.steps import connections
+from tidb_pe_magic.steps.aliases import connection_of
 from tidb_pe_magic.steps.query_events import (
     asking_clock,
     changes,
@@ -37,7 +36,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
     """Read a statement's result: cells use the alias's session, other calls a separate connection.
 
     Raises:
-        StepOrderError: the connection does not exist, or its session is busy with another cell.
+        StepOrderError: the connection is neither open nor saved, or its session is busy with another cell.
         MissingCredentials: the connection is only saved, and its password was not found.
         InvalidRequest: options contradict each other, parameters do not match, or the statement would only
             change a session that is closed afterwards.
@@ -50,7 +49,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
         from tidb_pe_magic.database.queries.plans import explain_statement  # noqa: PLC0415 - needs pyarrow
 
         request = replace(request, sql=explain_statement(request.sql, analyze=request.explain_analyze))
-    record = _record(context, request, on_event)
+    record = connection_of(context, request, on_event)
     session = record.session if context.cell else None
     if session is None:
         refuse_session_statement(request.sql)
@@ -177,20 +176,6 @@ def _partitions(request: QueryRequest) -> Partitions | None:
     if request.partition_on is None or request.partitions is None:
         return None
     return Partitions(column=request.partition_on, count=request.partitions)
-
-
-def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
-    """Return the requested connection; reopen it if `@` names it and it is only saved."""
-    alias = resolve_alias(context, request.connection, request.alias, on_event)
-    record = context.connections.record(alias)
-    if record is None:
-        error = not_open(context, alias)
-        if alias in saved_connections.names(context.environ):
-            error.advise(
-                Advice("It is only saved. Use its name.", Suggestion("query", f"@{alias}", "SELECT 1"))
-            )
-        raise error
-    return record
 
 
 def _check(request: QueryRequest) -> None:

@@ -206,12 +206,28 @@ class DisconnectRequest(Request):
     forget: bool = option("also delete the saved connection of this name", default=False, parse=switch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConnectionFields(Request):
+    """The connection of a request, as its first word."""
+
+    connection: str | None = option(
+        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
+        metavar="@NAME",
+        parse=connection_name("put a value with spaces in single quotes"),
+        write="@{}".format,
+        positional=True,
+    )
+    alias: str = option(
+        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
+    )
+
+
 _DTYPES = ("pandas", "arrow", "numpy_nullable")
 _DECIMALS = ("auto", "exact", "float")
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryRequest(Request):
+class QueryRequest(ConnectionFields):
     """Return a query's result."""
 
     connection: str | None = option(
@@ -230,7 +246,6 @@ class QueryRequest(Request):
         write=write_parameters,
         python_types=(Mapping, Sequence),
     )
-    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
     max_rows: int | None = option("maximum rows to read", metavar="N", parse=whole_number(1, 10**15))
     max_memory: int | None = option(
         "memory limit of the result; default: half of the free memory", metavar="SIZE", parse=byte_size
@@ -277,22 +292,6 @@ class QueryRequest(Request):
         "dask: return a Dask DataFrame whose workers read the partitions",
         default="pandas",
         choices=("pandas", "dask"),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConnectionFields(Request):
-    """The connection of a request, as its first word."""
-
-    connection: str | None = option(
-        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
-        metavar="@NAME",
-        parse=connection_name("put a value with spaces in single quotes"),
-        write="@{}".format,
-        positional=True,
-    )
-    alias: str = option(
-        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
     )
 
 
