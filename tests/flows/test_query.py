@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -17,6 +18,7 @@ from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.database.queries.results import ReadOptions, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
+from tidb_pe_magic.display import render
 from tidb_pe_magic.display.views.queries import query_summary
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.sandbox import Sandbox
@@ -326,8 +328,10 @@ def test_sizes_and_parameters_are_read_as_typed() -> None:
 
 
 def test_the_result_of_a_query_has_cost_and_hosts(connected: Runbook, sandbox: Sandbox) -> None:
-    """The result of `perform` has the query's cost and the API hosts of the connection."""
+    """The result of `perform` has the cost and the API hosts; as text it shows rows only if there are any."""
     result = connected.perform("query", QueryRequest.of(sql="SELECT * FROM airlines"))
     assert isinstance(result, QueryResult)
     assert (result.rows, len(result.data)) == (16, 16)
     assert set(result.via) <= set(sandbox.environment().values())
+    done = connected.perform("query", QueryRequest.of(sql="CREATE DATABASE IF NOT EXISTS nycflights13"))
+    assert re.fullmatch(r"✔ Query over tidb: done · \d\.\d s( · .* RU)?  \[SANDBOX.*\]", render.text(done))

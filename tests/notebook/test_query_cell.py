@@ -61,6 +61,23 @@ def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
     assert len(pd.read_parquet(path)) == 16
 
 
+def test_a_statement_without_a_result_shows_only_its_line(connected: Shell) -> None:
+    """After CREATE and INSERT there is a line about what was done, and no empty frame, in cell and line."""
+    for typed, told in (
+        ("%%tidb_pe query\nCREATE TABLE test.written (a INT)", "done · "),
+        ("%tidb_pe query 'INSERT INTO test.written VALUES (1), (2)'", "2 rows changed · "),
+        ("%%tidb_pe query --into changed\nDELETE FROM test.written WHERE a > 5", "0 rows changed · "),
+    ):
+        cell = connected.must(typed)
+        assert cell.value is None
+        assert told in cell.output
+        assert "Empty DataFrame" not in cell.output
+    assert connected.ip.user_ns["changed"].empty
+    none = connected.must("%tidb_pe query 'SELECT a FROM test.written WHERE a > 5'")
+    assert list(none.value.columns) == ["a"]
+    connected.must("%tidb_pe query 'DROP TABLE test.written'")
+
+
 def test_an_alias_that_is_only_saved_is_opened(connected: Shell) -> None:
     """`--alias NAME` opens a saved connection, in the line and in the cell, as `@NAME` does."""
     connected.must("%tidb_pe connect --alias later --database nycflights13 --save")

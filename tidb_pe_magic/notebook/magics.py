@@ -148,7 +148,7 @@ def query_help(prog: str) -> str:
 
 
 def run_cell(commands: Commands, line: str, cell: str) -> Any:
-    """Run the cell's SQL, and return its data for display.
+    """Run the cell's SQL, and return its data for display; None for a statement without a result.
 
     Raises:
         TidbPeError: no variable was changed.
@@ -190,7 +190,8 @@ def _run_query(commands: Commands, options: list[str], given: dict[str, Any], *,
     result = _perform_query(commands, _with_variables(command, namespace))
     if into is not None:
         namespace[into] = result.data
-    return result.data
+    # A line says what a statement without a result did; beside it a frame would show "Empty DataFrame".
+    return result.data if result.returned else None
 
 
 def refuse_templates(sql: str) -> None:

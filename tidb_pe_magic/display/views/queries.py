@@ -18,7 +18,8 @@ _MEGABYTE = 1_000_000
 @view_of.register(model.QueryResult)
 def _query(result: model.QueryResult) -> View:
     first, *more = query_summary(result)
-    block = () if result.data is None else tuple(str(result.data).splitlines())
+    shown = result.returned and result.data is not None
+    block = tuple(str(result.data).splitlines()) if shown else ()
     return View(
         title=f"Query over {result.alias}: {first}",
         kind="ok",
