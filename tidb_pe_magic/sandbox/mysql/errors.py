@@ -134,7 +134,7 @@ _BINDER: Sequence[_Rule] = (
     ),
     (r'Referenced table "([^"]+)" not found', UNKNOWN_COLUMN, "Unknown table '{0}' in field list"),
     (r'Ambiguous reference to column name "([^"]+)"', 1052, "Column '{0}' in field list is ambiguous"),
-    (r"has \d+ columns but \d+ values", 1136, "Column count doesn't match value count at row 1"),
+    (r"(?:has|expected) \d+ columns but \d+ values", 1136, "Column count doesn't match value count at row 1"),
 )
 _CONSTRAINT: Sequence[_Rule] = (
     (
