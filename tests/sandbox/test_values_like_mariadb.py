@@ -184,6 +184,40 @@ def test_automatic_ids_follow_mysqls_rules(servers: Sequence[Any]) -> None:
     )
 
 
+def test_a_long_insert_stores_every_kind_of_value(servers: Sequence[Any]) -> None:
+    """An INSERT of many plain rows stores numbers, texts and bytes in every column like a short one."""
+    columns = "id INT NOT NULL, i BIGINT, u BIGINT UNSIGNED, d DECIMAL(20,5), x DOUBLE, v VARCHAR(9), b BLOB"
+    head = "INSERT INTO p (id, i, u, d, x, v, b) VALUES"
+    more = ", ".join(f"({number}, 0, 1, 2.5, 3, 'text', NULL)" for number in range(100, 400))
+    rows = r"""
+        (1, -5, 18446744073709551615, 1.5, 1e5, 'a''b\n\%\\c', x'00FF5C')
+        (2, NULL, 0, -0.00001, .5, 007, 'back\\slash é')
+        (3, +7, 1, 12345678901234.12345, -1.25e-7, 1.50, _binary'\\x\0')
+        (4, 1.5, 2, 3., 0.1234567890123456789, .5, '')
+        ( 5 , '6', '7', '8.5', '9.25', X'C3A9', 12)
+        (6, 1e3, 1, 9, 123456789012345680000, 1e5, NULL)"""
+    assert_alike(
+        servers,
+        f"""
+        CREATE TABLE p ({columns}) DEFAULT CHARSET utf8mb4
+        {head} {", ".join(map(str.strip, rows.strip().splitlines()))}, {more}
+        SELECT id, i, u, d, x, v, b FROM p WHERE id < 100 ORDER BY id
+        SELECT COUNT(*), SUM(d), SUM(x), MIN(v) FROM p
+        {head} {more}, (9223372036854775808, 0, 1, 2.5, 3, '', NULL)
+        {head} {more}, (1, 0, 1, 2.5, 3, 'too long a text', NULL)
+        {head} {more}, (NULL, 0, 1, 2.5, 3, '', NULL)
+        {head.replace(", b)", ")")} {more}
+        SELECT COUNT(*) FROM p
+        BEGIN
+        {head} {more}
+        {head} {more}, (NULL, 0, 1, 2.5, 3, '', NULL)
+        SELECT COUNT(*) FROM p
+        ROLLBACK
+        SELECT COUNT(*) FROM p
+        """,
+    )
+
+
 def test_affected_rows_count_changes(servers: Sequence[Any]) -> None:
     """A changed row counts twice and an unchanged one not at all; REPLACE counts deleted rows too."""
     assert_alike(

@@ -75,6 +75,11 @@ def no_database() -> SqlError:
     return SqlError(NO_DATABASE_SELECTED, "No database selected")
 
 
+def invalid_characters() -> SqlError:
+    """Return the error about a text that is not valid UTF-8."""
+    return SqlError(INVALID_CHARACTERS, "Invalid utf8mb4 character string")
+
+
 def sqlstate(code: int) -> bytes:
     """Return the SQLSTATE of a code."""
     return _SQLSTATES.get(code, "HY000").encode()

@@ -30,7 +30,7 @@ from tidb_pe_magic.sandbox.mysql.parser import Statement
 from tidb_pe_magic.sandbox.mysql.result import Result, describe
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.time_zones import refuse_defaults
-from tidb_pe_magic.sandbox.mysql.transaction import Transaction
+from tidb_pe_magic.sandbox.mysql.transaction import BoundSql, Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error, refuse_without_database
 from tidb_pe_magic.sandbox.mysql.update_times import change_in_zone
@@ -224,10 +224,10 @@ class Executor:
         refuse_clocks(target, statement.tree, context.zone)
         zero_is_id = self._state.variables.has_mode("NO_AUTO_VALUE_ON_ZERO")
 
-        def translate() -> tuple[Insertion, list[str], str]:
+        def translate() -> tuple[Insertion, list[BoundSql], str]:
             made = insertion(statement, target, zero_is_id=zero_is_id, zone=context.zone)
             check = "" if made.query is None else made.duplicates(to_duckdb(Statement(made.query), context))
-            return made, [to_duckdb(each, context) for each in made.statements], check
+            return made, [_bound(each, context) for each in made.statements], check
 
         made, statements, check = await asyncio.to_thread(translate)
         if context.sleep:
@@ -235,7 +235,7 @@ class Executor:
         return await self.in_thread(lambda: self._run_insertion(made, statements, check, begin=begin))
 
     def _run_insertion(
-        self, made: Insertion, statements: Sequence[str], check: str, *, begin: bool
+        self, made: Insertion, statements: Sequence[BoundSql], check: str, *, begin: bool
     ) -> Result:
         rows, target = made.rows, made.target
 
@@ -246,7 +246,8 @@ class Executor:
 
         table = target.table if made.counted else ""
         if len(statements) > 1 and made.given:
-            statements = [sql for each in statements for sql in (each, target.pass_ids())]
+            passing = BoundSql(target.pass_ids())
+            statements = [part for each in statements for part in (each, passing)]
         written = self.transaction.insert(
             statements, begin=begin, table=table, check=count if check else None
         )
@@ -345,6 +346,11 @@ def _columns(
         Column(name, kind, source if known.lower() == name.lower() else None)
         for name, kind, (known, source) in zip(names, types, sources, strict=True)
     ]
+
+
+def _bound(statement: Statement, context: TranslationContext) -> BoundSql:
+    rows = statement.rows
+    return BoundSql(to_duckdb(statement, context), () if rows is None else rows.source[1])
 
 
 def _dropped_database(tree: exp.Expr) -> str | None:

@@ -1,10 +1,9 @@
-"""The rows of an INSERT: values, text that was not parsed, or a query."""
+"""The rows of an INSERT: values, plain rows, or a query."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -12,27 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tidb_pe_magic.sandbox.mysql.parser import Statement
-
-#: A value among the rows that were not parsed: bytes, a text, or a number or NULL.
-_VALUE: Final = r"\s*(?:(?:unhex|nextval)\('(?:[^']++|'')*+'\)|'(?:[^']++|'')*+'|[^,'()]++)\s*"
-ROW: Final = re.compile(rf"\({_VALUE}(?:,{_VALUE})*\)")
-VALUES: Final = re.compile(rf"({_VALUE})(?:,|\)\Z)")
+    from tidb_pe_magic.sandbox.mysql.plain_rows import Value
 
 
-def rows_of(statement: Statement) -> Iterator[Sequence[str]]:
-    """Yield the values of each row as text."""
+def rows_of(statement: Statement) -> Iterator[Sequence[Value]]:
+    """Yield the values of each row, plain or as text."""
     if statement.rows is not None:
-        for row in ROW.findall(statement.rows):
-            yield [value.strip() for value in VALUES.findall(row, 1)]
+        yield from statement.rows.rows
     elif statement.tree is not None and isinstance(statement.tree.expression, exp.Values):
         for each in statement.tree.expression.expressions:
             yield [value.sql("duckdb") for value in each.expressions]
 
 
 def parts(statement: Statement) -> Sequence[Any]:
-    """Return the rows as trees, or as text if they were not parsed."""
+    """Return the rows, plain or as trees."""
     if statement.rows is not None:
-        return ROW.findall(statement.rows)
+        return statement.rows.rows
     assert statement.tree is not None  # noqa: S101 - an INSERT
     return list(statement.tree.expression.expressions)
 
@@ -40,7 +34,7 @@ def parts(statement: Statement) -> Sequence[Any]:
 def with_parts(statement: Statement, rows: Sequence[Any]) -> Statement:
     """Return the statement with only some of its parts."""
     if statement.rows is not None:
-        return replace(statement, rows=", ".join(rows))
+        return replace(statement, rows=replace(statement.rows, rows=rows))
     assert statement.tree is not None  # noqa: S101 - an INSERT
     tree = statement.tree.copy()
     tree.set("expression", exp.Values(expressions=[row.copy() for row in rows]))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.insert_rows import ROW, VALUES, from_query
-from tidb_pe_magic.sandbox.mysql.time_zones import unsupported, utc_of, utc_text
+from tidb_pe_magic.sandbox.mysql.insert_rows import from_query
+from tidb_pe_magic.sandbox.mysql.time_zones import unsupported, utc_of, utc_of_text
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Sequence
-
     from tidb_pe_magic.sandbox.mysql.insert_targets import Target
     from tidb_pe_magic.sandbox.mysql.parser import Statement
 
@@ -53,8 +51,9 @@ def store_utc(statement: Statement, target: Target, zone: str) -> Statement:
     assert tree is not None  # noqa: S101 - an INSERT
     names = target.names(tree)
     places = [place for place, name in enumerate(names) if name.lower() in target.stamps]
-    if statement.rows is not None:
-        return replace(statement, rows=_texts_in_utc(statement.rows, places, zone))
+    if (rows := statement.rows) is not None:
+        changes = dict.fromkeys(places, partial(utc_of_text, zone=zone))
+        return replace(statement, rows=replace(rows, changes={**rows.changes, **changes}))
     if isinstance(tree.expression, exp.Query):
         columns = from_query(tree, len(names))
         for place in places:
@@ -66,14 +65,3 @@ def store_utc(statement: Statement, target: Target, zone: str) -> Statement:
                 if not (isinstance(value, exp.Var) and value.name.upper() == "DEFAULT"):
                     value.replace(utc_of(value.copy(), zone))
     return statement
-
-
-def _texts_in_utc(rows: str, places: Sequence[int], zone: str) -> str:
-    def shifted(row: re.Match[str]) -> str:
-        values = [value[1].strip() for value in VALUES.finditer(row.group(), 1)]
-        for place in places:
-            if place < len(values):
-                values[place] = utc_text(values[place], zone)
-        return f"({', '.join(values)})"
-
-    return ROW.sub(shifted, rows)

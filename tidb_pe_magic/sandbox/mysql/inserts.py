@@ -16,15 +16,15 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
-from tidb_pe_magic.sandbox.mysql.insert_rows import ROW, VALUES, from_query, parts, rows_of, with_parts
+from tidb_pe_magic.sandbox.mysql.insert_rows import from_query, parts, rows_of, with_parts
 from tidb_pe_magic.sandbox.mysql.insert_times import refuse_calculation, store_utc
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
 
     from tidb_pe_magic.sandbox.mysql.insert_targets import Target
     from tidb_pe_magic.sandbox.mysql.parser import Statement
+    from tidb_pe_magic.sandbox.mysql.plain_rows import PlainRows, Value
 
 _UNSIGNED: Final = 2**64 - 1
 #: A row's id: a number, "next" for the next one, None if only DuckDB knows it.
@@ -113,6 +113,8 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
     tree = statement.tree.copy()
     statement = replace(statement, tree=tree)
     names = target.names(tree)
+    if statement.rows is not None:
+        statement = replace(statement, rows=statement.rows.of_table(names, target.columns))
     place = next((n for n, name in enumerate(names) if name.lower() == target.generated.lower()), None)
     ids: list[_Id] = []
     if target.sequence and place is not None:
@@ -152,7 +154,7 @@ def _draw_ids(
     tree = statement.tree
     assert tree is not None  # noqa: S101 - an INSERT
     if statement.rows is not None:
-        return _draw_text_ids(statement, statement.rows, target, place, zero_is_id=zero_is_id)
+        return _draw_plain_ids(statement, statement.rows, target, place, zero_is_id=zero_is_id)
     next_id = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(target.sequence)])
     if isinstance(tree.expression, exp.Query):
         columns = from_query(tree, width)
@@ -176,22 +178,24 @@ def _draw_ids(
     return statement, ids
 
 
-def _draw_text_ids(
-    statement: Statement, rows: str, target: Target, place: int, *, zero_is_id: bool
+def _draw_plain_ids(
+    statement: Statement, rows: PlainRows, target: Target, place: int, *, zero_is_id: bool
 ) -> tuple[Statement, list[_Id]]:
-    call = f"nextval({sql_string(target.sequence)})"
-    ids: list[_Id] = []
+    if place >= len(rows.rows[0]):
+        return statement, []  # the database refuses it
+    ids = [
+        _id_of("NULL" if row[place] is None else str(row[place]), zero_is_id=zero_is_id) for row in rows.rows
+    ]
+    drawn = [
+        (*row[:place], None, *row[place + 1 :]) if number is _NEXT else row
+        for row, number in zip(rows.rows, ids, strict=True)
+    ]
 
-    def drawn(row: re.Match[str]) -> str:
-        text = row.group()
-        values = list(VALUES.finditer(text, 1))
-        if place >= len(values):
-            return text
-        ids.append(_id_of(values[place][1], zero_is_id=zero_is_id))
-        start, end = values[place].span(1)
-        return f"{text[:start]}{call}{text[end:]}" if ids[-1] is _NEXT else text
+    def or_next(value: str) -> str:
+        number = f"CAST({value} AS {rows.kinds[place]})"
+        return f"CASE WHEN {value} IS NULL THEN nextval({sql_string(target.sequence)}) ELSE {number} END"
 
-    return replace(statement, rows=ROW.sub(drawn, rows)), ids
+    return replace(statement, rows=replace(rows, rows=drawn, changes={place: or_next})), ids
 
 
 def _is_plain(value: exp.Expr) -> bool:
@@ -259,7 +263,7 @@ def changes(assignments: Sequence[exp.Expr], tree: exp.Expr, target: Target) -> 
     return exp.or_(*conditions)
 
 
-def _repeats(rows: Sequence[Sequence[str]], keys: Sequence[Sequence[int]]) -> bool:
+def _repeats(rows: Sequence[Sequence[Value]], keys: Sequence[Sequence[int]]) -> bool:
     """Return whether two rows may have the same key."""
     for key in keys:
         values = {tuple(_comparable(row[place]) for place in key if place < len(row)) for row in rows}
@@ -268,7 +272,9 @@ def _repeats(rows: Sequence[Sequence[str]], keys: Sequence[Sequence[int]]) -> bo
     return False
 
 
-def _comparable(value: str) -> object:
+def _comparable(value: Value) -> object:
+    if value is None or isinstance(value, bytes):
+        return object() if value is None else value
     if "nextval(" in value:
         return object()
     plain = value.strip().strip("'").strip()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.create_table import sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, PARSE_ERROR, SqlError
 from tidb_pe_magic.sandbox.mysql.parser import Statement, with_rows
 
@@ -80,15 +79,15 @@ class LoadData:
         """
         named = self.columns or ", ".join(f"`{name.replace('`', '``')}`" for name in columns)
         wanted = len(re.findall(_NAME, named))
-        warnings, rows = 0, []
+        warnings = 0
+        rows: list[Sequence[str | None]] = []
         for fields in list(self._records(content.decode("utf-8", "surrogateescape")))[self.skipped :]:
             warnings += len(fields) != wanted
-            values = (*fields, *[None] * wanted)[:wanted]
-            rows.append(f"({', '.join('NULL' if each is None else sql_string(each) for each in values)})")
+            rows.append((*fields, *[None] * wanted)[:wanted])
         if not rows:
             return LoadedLines(Statement(None, self.sql), 0, warnings)
         verb = "REPLACE INTO" if self.replaces else "INSERT IGNORE INTO" if keyed else "INSERT INTO"
-        inserted = with_rows(f"{verb} {self.table} ({named}) VALUES", ", ".join(rows), self.sql)
+        inserted = with_rows(f"{verb} {self.table} ({named}) VALUES", rows, self.sql)
         return LoadedLines(inserted, len(rows), warnings)
 
     def _records(self, text: str) -> Iterator[list[str | None]]:

@@ -20,12 +20,15 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     SqlError,
     syntax_error,
 )
+from tidb_pe_magic.sandbox.mysql.plain_rows import PlainRows
 from tidb_pe_magic.sandbox.mysql.refusals import refuse_tokens, refuse_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlglot.tokens import Token  # type: ignore[attr-defined]
+
+    from tidb_pe_magic.sandbox.mysql.plain_rows import Value
 
 _DIALECT: Final = MySQL()
 #: The row in the tree of an INSERT whose rows are not parsed.
@@ -102,8 +105,8 @@ class Statement:
     names: Sequence[str] | None = None
     #: Further DDL statements that run together with it, such as the other tables of RENAME TABLE.
     further: Sequence[exp.Expr] = ()
-    #: The rows of an INSERT in DuckDB's SQL, which replace the single row in the tree.
-    rows: str | None = None
+    #: The rows of an INSERT, which replace the single row in the tree.
+    rows: PlainRows | None = None
 
 
 def parse(
@@ -142,17 +145,17 @@ def parse(
     return _statements(parsed, tokens, text, sql, several=several)
 
 
-def with_rows(head: str, rows: str, sql: str, tail: str = "") -> Statement:
+def with_rows(head: str, rows: Sequence[Sequence[Value]], sql: str, tail: str = "") -> Statement:
     """Return an INSERT whose rows are not parsed.
 
     Args:
         head: MySQL's text before the rows.
-        rows: in DuckDB's SQL.
+        rows: of the same length.
         sql: the text of the statement.
         tail: MySQL's text after the rows.
     """
     (stub,) = parse(f"{head} {STUB} {tail}")
-    return replace(stub, sql=sql, rows=rows)
+    return replace(stub, sql=sql, rows=PlainRows(rows))
 
 
 def _first_word(sql: str) -> int:

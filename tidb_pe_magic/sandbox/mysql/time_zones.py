@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SYSTEM: Final = "SYSTEM"
 _UTC: Final = "UTC"
-_WITH_OFFSET: Final = re.compile(r":\d\d(?:\.\d+)?[+-]\d\d:\d\d\Z")
+_WITH_OFFSET: Final = r":\d\d(\.\d+)?[+-]\d\d:\d\d$"
 _OFFSET: Final = re.compile(r"([+-])(\d{1,2}):([0-5]\d)")
 #: TiDB accepts offsets between these (TiDB documentation, "Time Zone Support").
 _LEAST: Final = timedelta(hours=-12, minutes=-59)
@@ -96,7 +96,7 @@ def epoch_in_zone(node: exp.Expr, zone: str) -> exp.Expr | None:
 def utc_of(moment: exp.Expr, zone: str) -> exp.Expr:
     """Return a local time of a zone in UTC; a text with its own offset is already that time in DuckDB."""
     local = exp.cast(moment, "timestamp")
-    if isinstance(moment, exp.Literal) and _WITH_OFFSET.search(moment.name):
+    if isinstance(moment, exp.Literal) and re.search(_WITH_OFFSET, moment.name):
         return local
     return _in_zone(_UTC, _in_zone(zone, local))
 
@@ -106,12 +106,13 @@ def local_of(moment: exp.Expr, zone: str) -> exp.Expr:
     return _in_zone(zone, _in_zone(_UTC, moment))
 
 
-def utc_text(moment: str, zone: str) -> str:
-    """Return a local time of a zone, a literal in DuckDB's SQL, in UTC."""
-    local = f"CAST({moment} AS TIMESTAMP)"
-    if _WITH_OFFSET.search(moment.strip("'")):
-        return local
-    return f"timezone('{_UTC}', timezone({sql_string(zone)}, {local}))"
+def utc_of_text(moment: str, zone: str) -> str:
+    """Return a local time of a zone, an expression in DuckDB's SQL, in UTC."""
+    text, local = f"CAST({moment} AS VARCHAR)", f"CAST({moment} AS TIMESTAMP)"
+    return (
+        f"CASE WHEN regexp_matches({text}, {sql_string(_WITH_OFFSET)}) THEN {local} "
+        f"ELSE timezone('{_UTC}', timezone({sql_string(zone)}, {local})) END"
+    )
 
 
 def _in_zone(zone: str, moment: exp.Expr) -> exp.Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidb_pe_magic.sandbox.mysql.history import History
+    from tidb_pe_magic.sandbox.mysql.plain_rows import Value
 
 _LOST: Final = "The transaction was rolled back as a whole; try restarting transaction"
 #: The sequences of dropped tables.
@@ -26,6 +27,18 @@ _UNUSED_SEQUENCES: Final = f"""
 SELECT s.sequence_name, s.sequence_oid FROM duckdb_sequences() s
 WHERE starts_with(s.sequence_name, '{AUTO_INCREMENT}') AND NOT EXISTS (
   SELECT 1 FROM duckdb_columns() c WHERE contains(c.column_default, replace(s.sequence_name, '"', '""')))"""  # noqa: S608 - of a constant
+
+
+@dataclass(frozen=True)
+class BoundSql:
+    """DuckDB's SQL with its parameters; the markers of an INSERT are lists, one for each column."""
+
+    sql: str
+    parameters: Sequence[Sequence[Value]] = ()
+
+    def run(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+        """Run it, and return its rows."""
+        return cursor.execute(self.sql, [list(each) for each in self.parameters] or None).fetchall()
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Transaction:
         """Start without an open transaction: each statement commits itself."""
         self._cursor = cursor
         self._history = history
-        self._writes: list[str] = []
+        self._writes: list[BoundSql] = []
         self._open = False
         self._started = 0
         self._reading: RowStream | None = None
@@ -106,11 +119,11 @@ class Transaction:
 
     def write(self, sql: str, *, begin: bool) -> int:
         """Run an UPDATE or DELETE; return the number of rows."""
-        return self.insert([sql], begin=begin).changed
+        return self.insert([BoundSql(sql)], begin=begin).changed
 
     def insert(
         self,
-        statements: Sequence[str],
+        statements: Sequence[BoundSql],
         *,
         begin: bool,
         table: str = "",
@@ -119,7 +132,7 @@ class Transaction:
         """Run the statements of an INSERT as one unit.
 
         Args:
-            statements: in DuckDB's SQL.
+            statements: its parts.
             begin: begin a transaction that stays open.
             table: the table whose growth matters; empty if it does not.
             check: runs before, and sees the same data.
@@ -142,16 +155,16 @@ class Transaction:
         drawn = [name for name, value in self._next_values().items() if value != before.get(name, value)]
         return Written(changed, growth, before[drawn[0]] if len(drawn) == 1 else 0)
 
-    def _run_all(self, statements: Sequence[str]) -> int:
+    def _run_all(self, statements: Sequence[BoundSql]) -> int:
         alone = len(statements) > 1 and not self._open
         count = 0
         if alone:
             self._cursor.execute("BEGIN TRANSACTION")
         try:
-            for sql in statements:
-                rows = self._cursor.execute(sql).fetchall()
+            for statement in statements:
+                rows = statement.run(self._cursor)
                 # The queries between the parts of an INSERT only move its ids.
-                count += int(rows[0][0]) if rows and not sql.startswith("SELECT") else 0
+                count += int(rows[0][0]) if rows and not statement.sql.startswith("SELECT") else 0
             if alone:
                 self._cursor.execute("COMMIT")
         except duckdb.Error:
@@ -228,13 +241,13 @@ class Transaction:
         self._abandon()
         self._writes, self._open = [], False
         self._history.release(self)
-        if any(word in sql.lower() for sql in writes for word in ("random(", "uuid(", "nextval(")):
+        if any(word in each.sql.lower() for each in writes for word in ("random(", "uuid(", "nextval(")):
             raise SqlError(DEADLOCK, _LOST)
         try:
             self._started = self._history.begin(self, self._cursor)
             before = self._next_values()
-            for sql in writes:
-                self._cursor.execute(sql)
+            for statement in writes:
+                statement.run(self._cursor)
             again = self._next_values()
         except duckdb.Error:
             self.end()

@@ -10,9 +10,9 @@ from sqlglot import ErrorLevel, exp, parse_one
 from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
 from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval
 from tidb_pe_magic.sandbox.mysql.errors import (
-    INVALID_CHARACTERS,
     UNKNOWN_FUNCTION,
     SqlError,
+    invalid_characters,
     no_database,
 )
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
@@ -86,7 +86,7 @@ class TranslationContext:
 
 
 def to_duckdb(statement: Statement, context: TranslationContext) -> str:
-    """Return the statement in DuckDB's SQL."""
+    """Return the statement in DuckDB's SQL; plain rows are its parameters."""
     if statement.tree is None:
         return ""
     tree = statement.tree.copy()
@@ -106,13 +106,12 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     _escape_patterns(tree)
     tree = _translate(tree, context)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
-    if statement.rows is not None:
-        before, values, behind = sql.partition(f"VALUES {STUB}")
-        sql = f"{before}{values.removesuffix(STUB)}{statement.rows}{behind}"
+    if statement.rows is not None and statement.rows.kinds:
+        sql = sql.replace(f"VALUES {STUB}", statement.rows.source[0], 1)
     try:
         sql.encode()
     except UnicodeEncodeError:
-        raise SqlError(INVALID_CHARACTERS, "Invalid utf8mb4 character string") from None
+        raise invalid_characters() from None
     return sql
 
 
