@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -243,6 +244,23 @@ def test_frames_of_every_library_and_files_are_the_same_table(
     assert [other == first for other in others[:-1]] == [True] * 3
     # A CSV file has dates without a time of day.
     assert [row[:4] for row in others[-1]] == [row[:4] for row in first]
+
+
+def test_categories_of_every_form_are_their_values(server: MariaDb, engine: Engine) -> None:
+    """Dictionaries and runs, also of the views that polars uses, load as the values that they stand for."""
+    names = pa.array(["a", None, "é"], pa.string_view())
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 3, 4]), names)
+    forms: dict[str, Any] = {
+        "categorical": pl.DataFrame({"c": pl.Series(["é", None, None], dtype=pl.Categorical)}),
+        "enum": pl.DataFrame({"c": pl.Series(["é", None, None], dtype=pl.Enum(["é"]))}),
+        "bytes": pa.table({"c": pa.array(["é".encode(), None, None], pa.binary_view()).dictionary_encode()}),
+        "runs": pa.table({"c": runs.slice(1)}),
+        "runs_of_names": pa.table({"c": pc.run_end_encode(pa.array([None, None, "é"]))}),
+    }
+    for table, form in forms.items():
+        loaded(engine, form, table)
+        rows = server.execute(f"SELECT CAST(c AS CHAR) FROM loads.{table} ORDER BY c")
+        assert rows == ((None,), (None,), ("é",)), table
 
 
 def test_a_file_of_text_keeps_what_a_number_would_lose(

@@ -103,12 +103,31 @@ def _plain(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
             values.cast(kind.storage_type) if kind.extension_name == "arrow.json" else values.cast(pa.bool_())
         )
     elif pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        decoded = [
-            chunk.dictionary_decode() if pa.types.is_dictionary(kind) else pc.run_end_decode(chunk)
-            for chunk in values.chunks
-        ]
-        values = pa.chunked_array(decoded, kind.value_type)
+        values = pa.chunked_array([_decoded(chunk) for chunk in values.chunks], _decoded_type(kind))
     return values
+
+
+def _decoded(array: pa.Array) -> pa.Array:
+    """Return the values without dictionary and run-end types.
+
+    Arrow cannot decode views, which polars uses for the names of its categories.
+    """
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        names = _decoded(array.dictionary)
+        return pa.DictionaryArray.from_arrays(array.indices, names).dictionary_decode()
+    if pa.types.is_run_end_encoded(kind):
+        whole = pa.RunEndEncodedArray.from_arrays(array.run_ends, _decoded(array.values))
+        return pc.run_end_decode(whole.slice(array.offset, len(array)))
+    return array.cast(_decoded_type(kind))
+
+
+def _decoded_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _decoded_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
 
 
 def _booleans(_name: str, values: pa.ChunkedArray) -> tuple[SourceKind, pa.ChunkedArray]:
