@@ -97,6 +97,9 @@ def test_rows_are_shown_while_they_are_read() -> None:
     assert shown[1].strip() == ""
     assert "1,000 rows · 5.0 MB · 2.0 s" in shown[2]
     assert callbacks == {"post_execute": []}
+    with events.query() as hear:
+        hear(READ)
+    assert shown[-1].strip() == "", "a query without a line, such as one for a plot"
     with contextlib.suppress(KeyError), events.query() as hear:
         hear(READ)
         raise KeyError

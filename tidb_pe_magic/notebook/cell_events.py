@@ -40,9 +40,12 @@ class CellEvents:
         queries in a cell, this works only for the last one; the others show their lines immediately.
         """
         self._show_line()
+        ended = False
         with closing(self._progress()) as output:
 
             def hear(event: model.Event) -> None:
+                nonlocal ended
+                ended = ended or isinstance(event, model.QueryEnded)
                 if isinstance(event, model.QueryEnded) and self._shell is not None:
                     output.clear()
                     self._put_off(event)
@@ -50,6 +53,9 @@ class CellEvents:
                     output(event)
 
             yield hear
+            if not ended:
+                # A query of jupysql itself, such as one for a plot, has no line.
+                output.clear()
 
     def close(self) -> None:
         """Discard a line that was not shown."""
