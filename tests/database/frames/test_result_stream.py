@@ -201,6 +201,24 @@ def test_too_few_parameters_for_text(connection: Any) -> None:
         open_stream(connection, "SELECT ?, ?", [1])
 
 
+def test_a_long_list_is_prepared_once(connection: Any) -> None:
+    """A list of hundreds of parameters is prepared once, as literals; values arrive unchanged."""
+
+    def prepared() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW SESSION STATUS LIKE 'Com_stmt_prepare'")
+            return int(cursor.fetchone()[1])
+
+    values = [*range(1, 1000), "1'?\\", Decimal("7.5"), None]
+    sql = f"SELECT COUNT(*) AS n, ? AS v FROM seq_1_to_2000 WHERE seq IN ({', '.join('?' * len(values))})"
+    before = prepared()
+    assert read(connection, sql, ["é?", *values]).to_pylist() == [{"n": 999, "v": "é?"}]
+    assert prepared() == before + 1
+    with pytest.raises(InvalidRequest, match="1003 given, but the statement has 1004"):
+        open_stream(connection, sql + " AND seq > ?", ["é?", *values])
+    assert usable(connection)
+
+
 def test_prepared_statements_are_closed(connection: Any) -> None:
     """The server holds no statement of a finished reading, whether it was read, failed or empty."""
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 1 << 20
 _INTERVAL = 0.5
+# The server describes each parameter marker in a packet, which takes longer than to parse a literal.
+_MOST_MARKERS = 200
 
 
 class ResultStream:
@@ -154,16 +156,18 @@ class ResultStream:
         """Prepare the statement; return it, and the parameters that remain to be bound.
 
         The type of an expression with a parameter depends on the value, and is known only after the protocol
-        was chosen. Such a statement is prepared again, with its values as literals.
+        was chosen. Such a statement is prepared again, with its values as literals. So is one with a long
+        list of parameters, which is prepared only once.
         """
         driver = self._driver
-        self._prepared = prepared_statement.prepare(driver, parsed.sql, declarations)
-        if self._prepared is None or self._prepared.settled:
-            return parsed, params
-        self._prepared.check(params)
+        if len(params) <= _MOST_MARKERS:
+            self._prepared = prepared_statement.prepare(driver, parsed.sql, declarations)
+            if self._prepared is None or self._prepared.settled:
+                return parsed, params
+            self._prepared.check(params)
+            prepared_statement.close(driver, self._prepared)
+            self._prepared = None
         filled = Statement(self._fill(parsed, params), parsed.selects, ())
-        prepared_statement.close(driver, self._prepared)
-        self._prepared = None
         self._prepared = prepared_statement.prepare(driver, filled.sql, declarations)
         return filled, ()
 
