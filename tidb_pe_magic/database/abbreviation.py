@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.database.tokens import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from tidb_pe_magic.database.tokens import Token
 
@@ -25,11 +25,11 @@ def abbreviate(sql: str) -> str:
     A string may be a password, a key or personal data. If it is unclear where a string ends, because a quote
     is not closed or a backslash may escape one, the statement ends there.
     """
-    found = list(tokens(sql))
+    found = tokens(sql)
     if "\\" in sql:
         plain = tokens(sql, escapes=False)
         alike = takewhile(lambda pair: pair[0] == pair[1], zip(found, plain, strict=False))
-        found = [token for token, _ in alike]
+        found = (token for token, _ in alike)
     text, end = "", 0
     for token in _sure(found):
         shown = _HIDDEN if token.text.startswith(_QUOTES) or token.word.startswith("0X") else token.text
@@ -38,11 +38,10 @@ def abbreviate(sql: str) -> str:
         if token.word in _SECRET or len(text) > _LONGEST:
             break
     text = " ".join(text.split())
-    complete = bool(found) and end >= len(sql.rstrip()) and len(text) <= _LONGEST
+    complete = bool(text) and end >= len(sql.rstrip()) and len(text) <= _LONGEST
     return text if complete else f"{text[:_LONGEST].rstrip()} {_HIDDEN}".lstrip()
 
 
-def _sure(found: Sequence[Token]) -> list[Token]:
-    """Return the tokens up to a quote that is not closed."""
-    signs = [place for place, token in enumerate(found) if token.kind == "sign" and token.text in _QUOTES]
-    return list(found[: signs[0]] if signs else found)
+def _sure(found: Iterator[Token]) -> Iterator[Token]:
+    """Yield the tokens up to a quote that is not closed, as they are needed: a statement may be long."""
+    return takewhile(lambda token: token.kind != "sign" or token.text not in _QUOTES, found)
