@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 SQL = "sql"
 """Operation of a suggestion that is a `%%sql` cell: its words are the alias and, if known, a statement."""
+USUAL_ALIAS = "tidb"
+"""The alias of a connection without `--alias`."""
 _CONNECT = "connect"  # the only method whose first argument is the `@NAME`
-_USUAL_ALIAS = "tidb"
 _SANDBOX = "sandbox"
 _SANDBOX_MODULE = "python -m tidb_pe_magic.sandbox"
 
@@ -86,7 +87,7 @@ def over_connection(suggestion: Suggestion, alias: str, connection: str = "") ->
     """
     if connection:
         return Suggestion(suggestion.operation, f"@{connection}", *suggestion.words)
-    named = () if alias == _USUAL_ALIAS else ("--alias", alias)
+    named = () if alias == USUAL_ALIAS else ("--alias", alias)
     return Suggestion(suggestion.operation, *suggestion.words, *named)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tidb_pe_magic.advice import USUAL_ALIAS
+
 if TYPE_CHECKING:
     from tidb_pe_magic.completion.sql import Completion
     from tidb_pe_magic.runtime.known_names import KnownNames
@@ -15,7 +17,6 @@ _QUERY_CELL = re.compile(r"\s*%%tidb_pe\s+query(?P<line>\s.*)?")
 _SQL_LINE = re.compile(r"(?:^|=)\s*%(?:sql|jupysql)\s+(?P<sql>.*)\Z")
 _FIRST_WORD = re.compile(r"(?:^|=)\s*%{1,2}(?:sql|jupysql)\s+(?P<word>\w*)\Z")
 _NAMED = re.compile(r"(?:--alias(?:\s+|=)|@)(?P<alias>\w+)")
-_USUAL = "tidb"
 
 
 class SqlPlace(NamedTuple):
@@ -60,7 +61,7 @@ def sql_place(text: str, line: int, column: int) -> SqlPlace | None:
 def _connection_option(options: str | None) -> str:
     """Return the connection in a query's options."""
     found = _NAMED.search(options or "")
-    return found["alias"] if found else _USUAL
+    return found["alias"] if found else USUAL_ALIAS
 
 
 def _word(text: str | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import ConnectRequest, TablesRequest
+from tidb_pe_magic.advice import USUAL_ALIAS, Advice, Suggestion
+from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.steps import connection_files, saved_connections
 from tidb_pe_magic.steps.connect import connect
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.runtime.open_connections import OpenConnection
-
-_USUAL_ALIAS = TablesRequest().alias
 
 
 def connection_of(context: Context, request: ConnectionFields, on_event: EventHook) -> OpenConnection:
@@ -45,7 +43,7 @@ def _resolve_alias(context: Context, name: str | None, alias: str, on_event: Eve
     """
     if name is None:
         return alias
-    if alias != _USUAL_ALIAS:
+    if alias != USUAL_ALIAS:
         raise errors.InvalidRequest("--alias", f"does not go together with @{name}.")
     return _open(context, name, on_event)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tidb_pe_magic.advice import Suggestion
+from tidb_pe_magic.advice import USUAL_ALIAS, Suggestion
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.commands.fields import Request, non_empty, option, seconds, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import (
@@ -124,7 +124,7 @@ class Login(SqlLogin):
     """How to log in, and the name of the connection."""
 
     alias: str = option(
-        "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
+        "name of the connection in %%sql cells", default=USUAL_ALIAS, metavar="A", parse=alias_name
     )
     connect_timeout: float = option(
         "seconds until the login is abandoned; a login wakes a paused cluster",
@@ -202,7 +202,7 @@ class ConnectionStringRequest(SqlTls, SqlUserFields, EndpointFields):
 class DisconnectRequest(Request):
     """Close a connection."""
 
-    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+    alias: str = option("name of the connection", default=USUAL_ALIAS, metavar="A", parse=alias_name)
     forget: bool = option("also delete the saved connection of this name", default=False, parse=switch)
 
 
@@ -218,7 +218,10 @@ class ConnectionFields(Request):
         positional=True,
     )
     alias: str = option(
-        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
+        "open or saved connection; a saved one is opened first",
+        default=USUAL_ALIAS,
+        metavar="A",
+        parse=alias_name,
     )
 
 
