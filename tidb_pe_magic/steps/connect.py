@@ -173,7 +173,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.first_query import first_query  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    user = sql_user(place.cluster, login)
+    user = login_name(place.cluster, login.user, no_prefix=login.no_prefix)
     password = sql_passwords.password_of(
         context.environ,
         user,
@@ -348,7 +348,7 @@ def check_password(context: Context, planned: EndpointPlan, login: Login) -> Non
     if connection is not None and checks.is_unsure(planned):
         endpoint_id = connection.endpoint_id
     if _reusable(context, cluster, endpoint_id, login) is None:
-        user = sql_user(cluster, login)
+        user = login_name(cluster, login.user, no_prefix=login.no_prefix)
         entry = password_name(cluster, user)
         sql_passwords.check(context.environ, user, login.password_from, context.prompt, entry=entry)
 
@@ -372,11 +372,6 @@ def _reusable(context: Context, cluster: Cluster, endpoint_id: str, login: Login
 
 def _terms(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return the properties that identify a connection: host, user and TLS requirements."""
-    user = sql_user(cluster, login)
+    user = login_name(cluster, login.user, no_prefix=login.no_prefix)
     where = (cluster.cluster_id, endpoint_id)  # one endpoint can serve several clusters
     return *where, user, login.database, login.tls, login.tls_name, context.authorities(login.ca)
-
-
-def sql_user(cluster: Cluster, login: Login) -> str:
-    """Return the SQL user: the given user with the cluster's prefix, or the cluster's root user."""
-    return login_name(cluster, login.user, no_prefix=login.no_prefix)
