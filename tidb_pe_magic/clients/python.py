@@ -117,11 +117,11 @@ def mysqlclient(target: ClientTarget) -> ClientText:
         "connection = MySQLdb.connect",
         [*_place(target), ("password", _SECRET), *_database(target), ("charset", "'utf8mb4'"), *tls],
     )
-    notes, warnings = _mysqlclient_words("mysqlclient", target)
+    notes, warnings = _mysqlclient_words(target)
     return ClientText("\n".join(["import os", "", "import MySQLdb", "", *call]), notes, warnings)
 
 
-def _mysqlclient_words(client: str, target: ClientTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _mysqlclient_words(target: ClientTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return notes and warnings; verification depends on the C library that it was built with."""
     if not target.encrypted or target.by_host:
         return ca_notes(target), ()
@@ -129,7 +129,7 @@ def _mysqlclient_words(client: str, target: ClientTarget) -> tuple[tuple[str, ..
         "If it was built with MariaDB's library instead of MySQL's, as on Debian, it also verifies the host "
         "name and rejects a certificate for another name."
     )
-    return ca_notes(target), (*chain_alone(client, target), built)
+    return ca_notes(target), (*chain_alone("mysqlclient", target), built)
 
 
 def mysql_connector(target: ClientTarget) -> ClientText:
@@ -176,7 +176,7 @@ def django(target: ClientTarget) -> ClientText:
         "    },",
         "}",
     ]
-    notes, warnings = _mysqlclient_words("mysqlclient", target)
+    notes, warnings = _mysqlclient_words(target)
     install = "pip install django mysqlclient; with PingCAP's django-tidb, set ENGINE to django_tidb."
     return ClientText("\n".join(lines), (install, *notes), warnings)
 

@@ -1,4 +1,4 @@
-"""Requests to typed text: the inverse of `parser`."""
+"""Requests to typed text: the inverse of `parse`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 PROG = "%tidb_pe"
 
 
-def cell(name: str, request: Request, body: str, *, prog: str = f"%{PROG}") -> str:
+def cell(name: str, request: Request, body: str) -> str:
     """Return the cell of the operation `name`: a line without the field `body`, which follows below it."""
-    return command(name, request, prog=prog, without=(body,)) + f"\n{getattr(request, body)}"
+    return command(name, request, prog=f"%{PROG}", without=(body,)) + f"\n{getattr(request, body)}"
 
 
 def command(name: str, request: Request, *, prog: str = PROG, without: Collection[str] = ()) -> str:

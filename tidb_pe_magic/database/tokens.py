@@ -98,15 +98,10 @@ def statements(sql: str, *, escapes: bool = True) -> list[str]:
     return found
 
 
-def without_comments(sql: str, *, escapes: bool = True) -> str:
-    """Return a statement with a space for each comment; hints, and comments that the server executes, stay.
-
-    Args:
-        sql: the statement.
-        escapes: a backslash in a string is an escape character, according to the session's sql_mode.
-    """
+def without_comments(sql: str) -> str:
+    """Return a statement with a space for each comment; hints and comments that the server executes stay."""
     parts, begin = [], 0
-    for found in _TOKENS[escapes].finditer(sql):
+    for found in _TOKENS[True].finditer(sql):
         if found.lastgroup == "comment":
             parts += [sql[begin : found.start()], " "]
             begin = found.end()

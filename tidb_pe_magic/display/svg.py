@@ -150,9 +150,9 @@ def _draw(root: Element, shape: Shape) -> None:
             node = SubElement(root, "rect", {name: f"{number:g}" for name, number in numbers.items()})
             colour = _colour(shape.kind)
             faint = "" if _plain(shape.kind) else f";fill:{colour};fill-opacity:.07"
-            node.set("style", f"{_stroke(shape.kind, dashed=True)}{faint}")
+            node.set("style", f"{_stroke(shape.kind)}{faint}")
         case Line():
-            _path(root, _curve(shape.start, shape.end), _stroke(shape.kind, dashed=True))
+            _path(root, _curve(shape.start, shape.end), _stroke(shape.kind))
         case Sign():
             place = f"translate({shape.x:g} {shape.y:g})"
             strong = f"stroke:{_colour(shape.kind)};stroke-width:1.5"
@@ -179,8 +179,8 @@ def _colour(kind: Kind) -> str:
     return "currentColor" if _plain(kind) else COLOURS[kind]
 
 
-def _stroke(kind: Kind, *, dashed: bool = False) -> str:
-    dashes = f";stroke-dasharray:{_DASHES[kind]}" if dashed and kind in _DASHES else ""
+def _stroke(kind: Kind) -> str:
+    dashes = f";stroke-dasharray:{_DASHES[kind]}" if kind in _DASHES else ""
     faint = ";stroke-opacity:.45" if kind in {"info", "aside", "todo"} else ""
     return f"stroke:{_colour(kind)};stroke-width:1.3{faint}{dashes}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -201,52 +200,10 @@ class ResultStream:
         self.schema, self.affected_rows = schema(answer.columns), answer.affected_rows
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A complete result.
-
-    Attributes:
-        table: the rows; without columns for a statement that returns none.
-        affected_rows: number of rows that a statement without a result changed.
-        bytes: number of received bytes.
-        zero_dates: column -> number of invalid dates (such as 0000-00-00) that became NaT.
-    """
-
-    table: pa.Table
-    affected_rows: int
-    bytes: int
-    zero_dates: Mapping[str, int]
-
-
-def read_rows(
-    connection: Connection[Any],
-    sql: str,
-    params: Sequence[object] = (),
-    *,
-    on_bytes: Callable[[int], None] | None = None,
-    on_batch: Callable[[pa.RecordBatch], None] | None = None,
-) -> Rows:
-    """Run one statement, and read its complete result.
-
-    Args:
-        connection: PyMySQL's, open, with no result unread.
-        sql: one statement; its parameters are question marks.
-        params: as for `open_stream`.
-        on_bytes: as for `open_stream`.
-        on_batch: called with each new batch of rows; an exception ends the reading.
-
-    Raises:
-        InvalidRequest: no statement, more than one, or parameters that do not match it.
-        MySQLError: the server refuses the statement, or the connection is lost.
-    """
-    with open_stream(connection, sql, params, on_bytes=on_bytes) as reading:
-        batches = []
-        for batch in reading:
-            if on_batch is not None:
-                on_batch(batch)
-            batches.append(batch)
-        table = narrow_decimals(pa.Table.from_batches(batches, reading.schema))
-        return Rows(table, reading.affected_rows, reading.bytes, dict(reading.zero_dates))
+def read_rows(connection: Connection[Any], sql: str, params: Sequence[object] = ()) -> pa.Table:
+    """Run one statement, and return all its rows; arguments and errors as in `open_stream`."""
+    with open_stream(connection, sql, params) as reading:
+        return narrow_decimals(pa.Table.from_batches(list(reading), reading.schema))
 
 
 def _check(prepared: Sequence[Column], executed: Sequence[Column]) -> None:

@@ -210,7 +210,7 @@ def remainder(values: Any, divisor: int) -> Any:
     return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
 
 
-def recast(name: str, values: pa.ChunkedArray, wanted: pa.DataType, reason: str, advice: str = "") -> Any:
+def recast(name: str, values: pa.ChunkedArray, wanted: pa.DataType, reason: str) -> Any:
     """Return decimal values in another decimal type that holds each of them exactly.
 
     Raises:
@@ -224,8 +224,8 @@ def recast(name: str, values: pa.ChunkedArray, wanted: pa.DataType, reason: str,
         try:
             value.cast(wanted)
         except pa.ArrowInvalid:
-            refuse(name, f"{value.as_py()} {reason}", row=row, advice=advice)
-    refuse(name, reason, advice=advice)
+            refuse(name, f"{value.as_py()} {reason}", row=row)
+    refuse(name, reason)
 
 
 def _each(values: pa.ChunkedArray) -> Iterator[Any]:

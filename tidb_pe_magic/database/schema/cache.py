@@ -219,7 +219,7 @@ class SchemaCache:
 
             def ask(sql: str, params: Sequence[object]) -> pa.Table:
                 with driver_errors(), session.packet_timeout(_ANSWER_SECONDS if not watched else None):
-                    return read_rows(session, sql, params).table
+                    return read_rows(session, sql, params)
 
             yield ask
         finally:
