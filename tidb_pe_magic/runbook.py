@@ -210,7 +210,7 @@ class Runbook:
         hosts.overrides(context.environ)  # refuse an invalid host before anything else happens
         listener = on_event or self._on_event
         try:
-            with context.heard_by(listener):
+            with context.events_to(listener):
                 result = OPERATIONS[name].resolve()(context, request, listener)
         except BaseException as error:
             failure = hide_values(error, context.environ)

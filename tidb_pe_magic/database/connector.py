@@ -137,7 +137,9 @@ class Connector:
         reached: greeting.ServerConnection | None = greeting.reach(
             self._target.host, self._target.port, deadline
         )
-        plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(self._context, tls.LookingContext)
+        plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(
+            self._context, tls.InspectingContext
+        )
         if plain_is_fine and reached and not reached.tls_offered:
             self._context = None
         for name in self._names:
@@ -189,7 +191,7 @@ class Connector:
         self, deadline: Deadline, *, verify: bool
     ) -> tls.CertificateSeenError | ConnectionFailed:
         """Read the server's certificate again, without a login."""
-        context = tls.make_looking_context(self._target.ca, self._names[0], verify=verify)
+        context = tls.make_reading_context(self._target.ca, self._names[0], verify=verify)
         try:
             self._session(context).establish(deadline)
         except tls.CertificateSeenError as seen:

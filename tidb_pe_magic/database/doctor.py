@@ -200,7 +200,7 @@ class _Examination:
         kinds = tcp.faults(attempts)
         if self._sock is None:
             answering = any(attempt.sock is not None for attempt in attempts)
-            kind = "elsewhere" if answering else remedies.gravest(kinds)
+            kind = "elsewhere" if answering else remedies.most_informative(kinds)
             raise ConnectionFailed("tcp", f"{detail}.", kind=kind)
         if kinds:
             # The host answers, so later stages can be examined; the problem is in the zone.

@@ -22,7 +22,7 @@ _USUAL_PORT = 4000
 _CONNECTED = "Connected"  # ZoneStatus of ListVpcEndpointZones
 
 
-def gravest(kinds: Iterable[str]) -> str:
+def most_informative(kinds: Iterable[str]) -> str:
     """Return the most informative kind of failure if several addresses failed in different ways."""
     found = set(kinds)
     return next((kind for kind in ("timeout", "refused", "unreachable", "error") if kind in found), "")

@@ -231,7 +231,7 @@ class Session(LoginConnection):
             selector.register(self._sock, selectors.EVENT_READ)
             return bool(selector.select(timeout=0))
 
-    def is_calm(self) -> bool:
+    def absorb_kill(self) -> bool:
         """Let a late KILL QUERY end an unimportant statement; return False if the session is lost."""
         with self.packet_timeout(min(self._timeout, _PING_SECONDS)):
             for _ in range(2):

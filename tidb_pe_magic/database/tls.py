@@ -66,7 +66,7 @@ class CertificateSeenError(Exception):
         self.verified_name = ""
 
 
-class LookingContext(NamedContext):
+class InspectingContext(NamedContext):
     """A context whose handshake ends in `CertificateSeenError`, so that a login cannot follow."""
 
     def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
@@ -107,9 +107,9 @@ def make_context(mode: TlsMode, ca: str) -> NamedContext:
     return _with_verification(NamedContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
 
 
-def make_inspecting_context(mode: TlsMode, ca: str) -> LookingContext:
+def make_inspecting_context(mode: TlsMode, ca: str) -> InspectingContext:
     """Return a context that verifies like that of `make_context`, but prevents a login."""
-    return _with_verification(LookingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
+    return _with_verification(InspectingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
 
 
 def _with_verification(context: Context, mode: TlsMode, ca: str) -> Context:
@@ -119,9 +119,9 @@ def _with_verification(context: Context, mode: TlsMode, ca: str) -> Context:
     return context
 
 
-def make_looking_context(ca: str, name: str, *, verify: bool) -> LookingContext:
+def make_reading_context(ca: str, name: str, *, verify: bool) -> InspectingContext:
     """Return a context to read a certificate, after verifying its chain or before."""
-    context = LookingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = InspectingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.expected_name = name
     context.check_hostname = False

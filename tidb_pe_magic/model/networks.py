@@ -79,7 +79,7 @@ class Networks(Result):
     here: Whereabouts | None = None
     missing_actions: tuple[str, ...] = ()
 
-    def tells(self, action: str) -> bool:
+    def includes(self, action: str) -> bool:
         """Return whether the values that this RAM action reads are known."""
         return action not in self.missing_actions
 
@@ -100,15 +100,15 @@ class Networks(Result):
 
     def vpc_obstacle(self, vpc: Vpc) -> str:
         """Why this service's endpoint cannot be in the VPC; empty if it can, as far as is known."""
-        if vpc.status != "Available" and self.tells(RamAction.VPCS):
+        if vpc.status != "Available" and self.includes(RamAction.VPCS):
             return f"status {vpc.status}"
-        if not vpc.vswitches and self.tells(RamAction.VSWITCHES):
+        if not vpc.vswitches and self.includes(RamAction.VSWITCHES):
             return "no vSwitch"
         if vpc.vswitches and all(self.vswitch_obstacle(vswitch) for vswitch in vpc.vswitches):
             return "no usable vSwitch: " + ", ".join(
                 f"{vswitch.vswitch_id} ({self.vswitch_obstacle(vswitch)})" for vswitch in vpc.vswitches
             )
-        if not self.usable_security_groups(vpc) and self.tells(RamAction.SECURITY_GROUPS):
+        if not self.usable_security_groups(vpc) and self.includes(RamAction.SECURITY_GROUPS):
             return "no security group"
         return ""
 

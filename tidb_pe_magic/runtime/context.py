@@ -54,7 +54,7 @@ _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 
 
 @contextmanager
-def unheard() -> Iterator[EventHook]:
+def ignoring_events() -> Iterator[EventHook]:
     """Open a hook that ignores events."""
     yield lambda _: None
 
@@ -112,7 +112,7 @@ class Context:
     metadata_timeout: float = 0.5
     connections: OpenConnections = field(default_factory=OpenConnections)
     cell: bool = False
-    cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=unheard)
+    cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=ignoring_events)
     cell_frames: Callable[[], tuple[str, str]] = field(default=usual_frames)
     counts_units: Callable[[], bool] = field(default=lambda: True)
     queries: QueryLog = field(default_factory=QueryLog)
@@ -126,7 +126,7 @@ class Context:
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def heard_by(self, on_event: EventHook) -> Iterator[None]:
+    def events_to(self, on_event: EventHook) -> Iterator[None]:
         """In this block, send the clients' events to `on_event`, and let this context cancel them."""
         before = _listener.set(on_event)
         cancel_before = _cancel.set(self.cancel)

@@ -59,9 +59,9 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
         if len(in_use) == 1:
             return in_use[0]
         here = networks.here
-        if not networks.tells(RamAction.VPCS) and here is not None and here.region_id == region:
+        if not networks.includes(RamAction.VPCS) and here is not None and here.region_id == region:
             return vpc_with_id(here.vpc_id, region)
-        if not usable and not networks.tells(RamAction.VPCS):
+        if not usable and not networks.includes(RamAction.VPCS):
             raise _has_to_be_named("--vpc", RamAction.VPCS)
         if not usable:
             raise errors.StepOrderError(
@@ -80,7 +80,7 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
     for vpc in networks.vpcs:
         if vpc.vpc_id == vpc_id:
             return vpc
-    if not networks.tells(RamAction.VPCS):
+    if not networks.includes(RamAction.VPCS):
         return vpc_with_id(vpc_id, region)
     raise errors.NotEligible(
         "region",
@@ -105,7 +105,7 @@ def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[Zon
         InvalidRequest: a vSwitch is in another VPC, or not in the requested zone.
         NotEligible: a vSwitch is not in the region.
     """
-    if not networks.tells(RamAction.VSWITCHES):
+    if not networks.includes(RamAction.VSWITCHES):
         return
     known = {vswitch.vswitch_id: vswitch for each in networks.vpcs for vswitch in each.vswitches}
     for choice in choices:
@@ -142,7 +142,7 @@ def chosen_zones(
     every = len(choices) == 1 and choices[0].zone_id == "all"
     if choices and not every:
         return _named_zones(networks, service_zones, vpc, choices)
-    if not networks.tells(RamAction.VSWITCHES):
+    if not networks.includes(RamAction.VSWITCHES):
         return (_zone_here(networks, service_zones, vpc),)
     usable = [
         EndpointZone(zone_id=zone, vswitch_id=roomiest.vswitch_id)
@@ -190,9 +190,9 @@ def _named_zone(
             f"the service is not in {choice.zone_id}; it is in {', '.join(service_zones) or 'no zone'}.",
             advice="Choose one of these with --zone.",
         )
-    if choice.vswitch_id and not networks.tells(RamAction.VSWITCHES):
+    if choice.vswitch_id and not networks.includes(RamAction.VSWITCHES):
         return EndpointZone(zone_id=choice.zone_id, vswitch_id=choice.vswitch_id)
-    if not networks.tells(RamAction.VSWITCHES):
+    if not networks.includes(RamAction.VSWITCHES):
         raise _has_to_be_named("--zone", RamAction.VSWITCHES, f" with its vSwitch, {choice.zone_id}=vsw-…")
     if choice.vswitch_id:
         vswitch = next(v for v in vpc.vswitches if v.vswitch_id == choice.vswitch_id)
@@ -235,7 +235,7 @@ def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) 
         ChoiceRequired: several are usable, but none is known to allow this machine.
         InvalidRequest: a group cannot be used, or must be given.
     """
-    hidden = not networks.tells(RamAction.SECURITY_GROUPS)
+    hidden = not networks.includes(RamAction.SECURITY_GROUPS)
     if not chosen and hidden:
         raise _has_to_be_named("--security-group", RamAction.SECURITY_GROUPS)
     if not chosen:

@@ -26,7 +26,7 @@ from tidb_pe_magic.steps.connections import with_open_connection
 from tidb_pe_magic.steps.endpoints import with_details
 from tidb_pe_magic.steps.networks import vpc_with_id
 from tidb_pe_magic.steps.preflight import survey
-from tidb_pe_magic.steps.preflight.checks import dry_run_denied, gravest_first
+from tidb_pe_magic.steps.preflight.checks import dry_run_denied, most_severe_first
 from tidb_pe_magic.steps.preflight.facts import DeniedLookup, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.preflight.inbound import with_inbound
 from tidb_pe_magic.steps.served_clusters import known_clusters
@@ -59,7 +59,7 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
     except errors.PermissionDenied as denial:
         # The dry run only adds checks of the API; without the permission, `create` itself will fail.
         return replace(
-            planned, findings=gravest_first((*planned.findings, dry_run_denied(denial_of(denial))))
+            planned, findings=most_severe_first((*planned.findings, dry_run_denied(denial_of(denial))))
         )
     return replace(planned, dry_run="passed")
 

@@ -14,8 +14,8 @@ from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connections
 from tidb_pe_magic.steps.aliases import connection_of
 from tidb_pe_magic.steps.query_events import (
-    asking_clock,
     changes,
+    cost_clock,
     progress_events,
     query_log_entry,
     report_lost_settings,
@@ -158,7 +158,7 @@ def _options(
         cancel=context.cancel,
         on_progress=progress_events(context, on_event),
         on_note=lambda text: on_event(Notice(text=text)),
-        clock=asking_clock(context),
+        clock=cost_clock(context),
     )
     sql, params = bind(request.sql, request.params, backslash_escapes=options.backslash_escapes)
     return replace(options, query=BoundStatement(sql=sql, params=params))

@@ -31,7 +31,7 @@ def progress_events(context: Context, on_event: EventHook) -> Callable[[Tally], 
     )
 
 
-def asking_clock(context: Context) -> Callable[[], float] | None:
+def cost_clock(context: Context) -> Callable[[], float] | None:
     """Return the clock that decides whether a statement's cost is looked up; None to never look it up."""
     return context.clock if context.counts_units() else None
 

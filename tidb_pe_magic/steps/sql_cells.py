@@ -9,8 +9,8 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import QueryEnded, QueryResult
 from tidb_pe_magic.steps.query_events import (
-    asking_clock,
     changes,
+    cost_clock,
     progress_events,
     query_log_entry,
     report_lost_settings,
@@ -45,7 +45,7 @@ class SqlCells:
             ConnectionFailed: the connection was lost.
         """
         context = self._context.for_call(cell=True)
-        with context.cell_events() as on_event, context.heard_by(on_event):
+        with context.cell_events() as on_event, context.events_to(on_event):
             started = context.clock()
             with query_log_entry(context, self._alias, query.sql) as ended:
                 table, result = self._read(context, query, on_event)
@@ -85,7 +85,7 @@ class SqlCells:
             schema=record.schema,
             cancel=context.cancel,
             on_progress=progress_events(context, on_event),
-            clock=asking_clock(context),
+            clock=cost_clock(context),
         )
         try:
             table, _ = results.read_table(reading)

@@ -116,7 +116,7 @@ class InFlight:
             return True
         if stopped and not self._told.wait(_KILL_SECONDS):
             return False
-        return not stopped or bool(session.is_calm())
+        return not stopped or bool(session.absorb_kill())
 
     @contextmanager
     def _borrow(

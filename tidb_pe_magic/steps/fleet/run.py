@@ -159,7 +159,7 @@ class FleetRun:
         """
 
         def done(target: FleetTarget) -> None:
-            with self.shared.heard_by(self.progress.collect):
+            with self.shared.events_to(self.progress.collect):
                 self.attempt(target, work)
 
         work_through(targets, done, threads=self.request.parallel, stop=self.stop, meanwhile=self._meanwhile)

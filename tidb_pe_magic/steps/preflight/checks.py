@@ -23,7 +23,7 @@ MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older 
 # If no endpoint was found, a finding of this check means that endpoints could not be looked up.
 _UNSURE = "existing-endpoint"
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
-_GRAVEST_FIRST = (_STOP, _WARN, _OK)
+_MOST_SEVERE_FIRST = (_STOP, _WARN, _OK)
 # Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 _TAG_KEY = re.compile(r"(?!aliyun|acs:)(?!.*https?://).{1,64}", re.DOTALL)
 _TAG_VALUE = re.compile(r"(?!.*https?://).{0,128}", re.DOTALL)
@@ -32,7 +32,7 @@ _MOST_TAGS = 20
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
     """Return the findings of all checks, the most severe first, then in the order of the checks."""
-    return gravest_first(finding for check in CHECKS if (finding := check(facts)) is not None)
+    return most_severe_first(finding for check in CHECKS if (finding := check(facts)) is not None)
 
 
 def is_unsure(planned: EndpointPlan) -> bool:
@@ -40,9 +40,9 @@ def is_unsure(planned: EndpointPlan) -> bool:
     return planned.existing is None and any(finding.check == _UNSURE for finding in planned.findings)
 
 
-def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def most_severe_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings sorted by severity."""
-    return tuple(sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)))
+    return tuple(sorted(found, key=lambda finding: _MOST_SEVERE_FIRST.index(finding.severity)))
 
 
 def dry_run_denied(denied: DeniedLookup) -> Finding:

@@ -34,7 +34,7 @@ def check_zones(facts: Facts) -> Finding | None:
     check, networks, vpc = "zones", facts.survey.networks, facts.planned.vpc
     if facts.planned.existing is not None or networks is None:
         return None
-    if not networks.tells(RamAction.VSWITCHES):
+    if not networks.includes(RamAction.VSWITCHES):
         return denied_finding(check, DeniedLookup(RamAction.VSWITCHES))
     offered = [
         zone
@@ -51,7 +51,7 @@ def check_zones(facts: Facts) -> Finding | None:
             evidence=f"the service's zones: {', '.join(offered) or 'none'}",
             advice=_SEE_NETWORKS,
         )
-    if not networks.tells(RamAction.VPCS):
+    if not networks.includes(RamAction.VPCS):
         return denied_finding(check, DeniedLookup(RamAction.VPCS))
     if len(facts.planned.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
         unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.planned.zones}]
@@ -90,7 +90,7 @@ def check_security_groups(facts: Facts) -> Finding | None:
     check, groups = "security-group", facts.groups
     if facts.survey.networks is None:
         return None
-    if not facts.survey.networks.tells(RamAction.SECURITY_GROUPS):
+    if not facts.survey.networks.includes(RamAction.SECURITY_GROUPS):
         return denied_finding(check, DeniedLookup(RamAction.SECURITY_GROUPS))
     elsewhere = [group for group in groups if group.vpc_id != facts.planned.vpc.vpc_id]
     kinds = {group.group_type for group in groups}
