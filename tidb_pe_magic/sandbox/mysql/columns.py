@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tidb_pe_magic.sandbox.mysql.arrays import strings
 from tidb_pe_magic.sandbox.mysql.calendar import duration_text
+from tidb_pe_magic.sandbox.mysql.json_text import json_text
 from tidb_pe_magic.sandbox.mysql.protocol import (
     BINARY_COLLATION,
     NOT_FIXED_DECIMALS,
@@ -143,6 +144,9 @@ class Column:
     def texts(self, array: pa.Array) -> pa.Array:
         """Return the values in the text protocol's format; NULL stays NULL."""
         kind = array.type
+        if self.engine_type == "JSON" or _is_nested(self.engine_type):
+            shown = [None if text is None else json_text(text).encode() for text in array.to_pylist()]
+            return strings(shown)
         if pa.types.is_boolean(kind):
             return array.cast(pa.int8()).cast(pa.string())
         if pa.types.is_float64(kind):
