@@ -21,6 +21,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     no_database,
 )
 from tidb_pe_magic.sandbox.mysql.executor import Executor
+from tidb_pe_magic.sandbox.mysql.grouping import group_error
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.parser import Statement, parse
 from tidb_pe_magic.sandbox.mysql.protocol import Capability, FieldFlag, Status
@@ -153,7 +154,7 @@ class Session:
         try:
             return await self._executor.describe(statement)
         except duckdb.Error as error:
-            translated = name_error(from_duckdb(error, self.state.database or ""), statement.tree)
+            translated = self._error(error, statement)
             if translated.code != UNKNOWN_ERROR:
                 raise translated from None
             # NULL instead of the bound value is not valid everywhere.
@@ -173,7 +174,7 @@ class Session:
                 )
         except duckdb.Error as error:
             self.state.statement = None
-            raise name_error(from_duckdb(error, self.state.database or ""), statement.tree) from None
+            raise self._error(error, statement) from None
         except BaseException:
             self.state.statement = None
             raise
@@ -184,6 +185,12 @@ class Session:
             self.state.row_count = result.affected_rows
             self.state.statement = None
         return result
+
+    def _error(self, error: duckdb.Error, statement: Statement) -> SqlError:
+        """Return TiDB's error for this statement."""
+        database, tree = self.state.database or "", statement.tree
+        translated = name_error(from_duckdb(error, database), tree)
+        return translated if tree is None else group_error(translated, tree, database)
 
     async def load(self, load: LoadData, receive: Callable[[], Awaitable[bytes]]) -> Result:
         """Run LOAD DATA LOCAL INFILE; `receive` returns the content of the client's file."""
