@@ -176,7 +176,11 @@ def _own_remark(column: exp.ColumnDef) -> str:
 
 
 def _widen(kind: exp.DataType) -> None:
-    """Convert FLOAT(53) to DOUBLE, like MySQL, and drop display widths such as DOUBLE(8,2)."""
+    """Convert FLOAT(53) to DOUBLE, like MySQL, drop widths such as DOUBLE(8,2), and complete a DECIMAL's."""
+    if kind.this is _D.DECIMAL and len(kind.expressions) < 2:  # noqa: PLR2004 - digits and decimals
+        digits = kind.expressions[0].name if kind.expressions else "10"
+        sizes = [exp.DataTypeParam(this=exp.Literal.number(size)) for size in (digits, 0)]
+        kind.set("expressions", sizes)
     if kind.this in {_D.FLOAT, _D.DOUBLE} and kind.expressions:
         if len(kind.expressions) == 1 and int(kind.expressions[0].name) > _SINGLE_BITS:
             kind.set("this", _D.DOUBLE)

@@ -19,7 +19,9 @@ NO_DATABASE_SELECTED: Final = 1046
 UNKNOWN_COMMAND: Final = 1047
 NOT_NULL: Final = 1048
 UNKNOWN_DATABASE: Final = 1049
+TABLE_EXISTS: Final = 1050
 UNKNOWN_COLUMN: Final = 1054
+WRONG_VALUE_COUNT: Final = 1136
 COMMAND_DENIED: Final = 1142
 PARSE_ERROR: Final = 1064
 UNKNOWN_FUNCTION: Final = 1305
@@ -49,14 +51,15 @@ GC_TOO_EARLY: Final = 9006
 
 _SQLSTATES: Final = {
     1007: "HY000", 1008: "HY000", ACCESS_DENIED: "28000", NO_DATABASE_SELECTED: "3D000",
-    UNKNOWN_COMMAND: "08S01", NOT_NULL: "23000", UNKNOWN_DATABASE: "42000", 1050: "42S01", 1051: "42S02",
+    UNKNOWN_COMMAND: "08S01", NOT_NULL: "23000", UNKNOWN_DATABASE: "42000",
+    TABLE_EXISTS: "42S01", 1051: "42S02",
     1052: "23000", UNKNOWN_COLUMN: "42S22", 1062: "23000", PARSE_ERROR: "42000", EMPTY_QUERY: "42000",
-    1136: "21S01", COMMAND_DENIED: "42000", NOT_ALLOWED_COMMAND: "42000",
+    WRONG_VALUE_COUNT: "21S01", COMMAND_DENIED: "42000", NOT_ALLOWED_COMMAND: "42000",
     NO_SUCH_TABLE: "42S02", DEADLOCK: "40001", WRONG_VALUE_FOR_VARIABLE: "42000",
     OPERAND_COLUMNS: "21000", SUBQUERY_ROWS: "21000",
     NOT_SUPPORTED: "42000", 1264: "22003", 1292: "22007", UNKNOWN_FUNCTION: "42000",
     QUERY_INTERRUPTED: "70100",
-    1452: "23000", 1451: "23000", 3819: "HY000",
+    1452: "23000", 1451: "23000", 3819: "HY000", 1055: "42000",
 }  # fmt: skip
 
 
@@ -120,7 +123,7 @@ _Rule = tuple[str, int, str]
 _CATALOG: Sequence[_Rule] = (
     (r'Table with name "([^".]+)\.([^"]+)" does not exist', NO_SUCH_TABLE, "Table '{0}.{1}' doesn't exist"),
     (r"(?:Table|View) with name (\S+) does not exist", NO_SUCH_TABLE, "Table '{db}.{0}' doesn't exist"),
-    (r'(?:Table|View) with name "([^"]+)" already exists', 1050, "Table '{0}' already exists"),
+    (r'(?:Table|View) with name "([^"]+)" already exists', TABLE_EXISTS, "Table '{db}.{0}' already exists"),
     (r'Schema with name "([^"]+)" already exists', 1007, "Can't create database '{0}'; database exists"),
     (r'Schema with name "?([^" ]+)"? does not exist', UNKNOWN_DATABASE, "Unknown database '{0}'"),
     (r'No catalog \+ schema named "([^"]+)"', UNKNOWN_DATABASE, "Unknown database '{0}'"),
@@ -139,7 +142,11 @@ _BINDER: Sequence[_Rule] = (
     ),
     (r'Referenced table "([^"]+)" not found', UNKNOWN_COLUMN, "Unknown table '{0}' in field list"),
     (r'Ambiguous reference to column name "([^"]+)"', 1052, "Column '{0}' in field list is ambiguous"),
-    (r"(?:has|expected) \d+ columns but \d+ values", 1136, "Column count doesn't match value count at row 1"),
+    (
+        r"(?:has|expected) \d+ columns but \d+ values",
+        WRONG_VALUE_COUNT,
+        "Column count doesn't match value count at row 1",
+    ),
 )
 _CONSTRAINT: Sequence[_Rule] = (
     (

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql import explain
 from tidb_pe_magic.sandbox.mysql.columns import Column
+from tidb_pe_magic.sandbox.mysql.create_like import like, model_of
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
@@ -35,6 +36,7 @@ from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error, refuse_without_database
 from tidb_pe_magic.sandbox.mysql.update_times import change_in_zone
 from tidb_pe_magic.sandbox.mysql.updates import only_changes
+from tidb_pe_magic.sandbox.mysql.user_variables import assign_within
 from tidb_pe_magic.sandbox.mysql.work import Work
 
 if TYPE_CHECKING:
@@ -131,7 +133,7 @@ class Executor:
         if statement.tree is None:
             return Result()
         self._refuse_without_database(statement)
-        tree = without_join(statement.tree)
+        tree = await self._rewritten(statement.tree)
         statement = replace(statement, tree=tree)
         if (shown := self._show_query(tree)) is not None:
             return await self._select(shown)
@@ -143,6 +145,14 @@ class Executor:
             if "Macro mysql_" not in str(error) and "Needed scale" not in str(error):
                 raise
         return await self._run_translation(statement, tree, exact=False)
+
+    async def _rewritten(self, tree: exp.Expr) -> exp.Expr:
+        """Return a statement without joined changes, assigned variables and LIKE of another table."""
+        tree = await assign_within(tree, self._state.user_variables, self.scalar)
+        if model_of(tree) is not None:
+            database = self._state.database or ""
+            tree = await self.in_thread(lambda: like(tree, lambda model: self._show.create(model, database)))
+        return without_join(tree)
 
     async def _run_translation(self, statement: Statement, tree: exp.Expr, *, exact: bool) -> Result:
         context = self._state.context(self._show.tables(), self.columns, exact=exact)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.collations import collate
+from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,9 @@ CREATE MACRO mysql_microsecond(x) AS microsecond(CAST(x AS TIMESTAMP)) % 1000000
 CREATE MACRO mysql_year_month(x) AS year(CAST(x AS TIMESTAMP)) * 100 + month(CAST(x AS TIMESTAMP));
 """
 
+#: The most digits of DuckDB's DECIMAL and of MySQL's.
+_DIGITS, _ALL_DIGITS = 38, 65
+
 _EXTRACTS: Final = {
     "WEEK": "mysql_week",
     "MICROSECOND": "mysql_microsecond",
@@ -131,8 +135,41 @@ def _numbers(node: exp.Expr) -> exp.Expr:
 
 
 def _column_type(node: exp.Expr) -> exp.Expr:
-    """Return TINYINT for the BOOLEAN of a new column of an existing table."""
+    """Return TINYINT for the BOOLEAN of a new column of an existing table, and a DECIMAL with its digits.
+
+    Raises:
+        SqlError: a DECIMAL has more digits than DuckDB's.
+    """
+    if node.this is exp.DataType.Type.DECIMAL:
+        return _decimal(node)
     return exp.DataType.build("tinyint") if node.is_type("boolean") else node
+
+
+def _decimal(node: exp.Expr) -> exp.Expr:
+    sizes = [int(each.name) for each in node.expressions]
+    digits, scale = (*sizes, 10, 0)[:2] if len(sizes) != 1 else (sizes[0], 0)
+    if _ALL_DIGITS >= digits > _DIGITS:
+        most = f"its DECIMALs have at most {_DIGITS} digits"
+        raise SqlError(NOT_SUPPORTED, f"DECIMAL({digits},{scale}) is not supported by the sandbox: {most}")
+    return node if sizes else exp.DataType.build(f"DECIMAL({digits}, {scale})")
+
+
+def _json_group(macro: str, *arguments: exp.Expr) -> exp.Expr:
+    """Return JSON_ARRAYAGG or JSON_OBJECTAGG, which are NULL without rows."""
+    own = exp.Anonymous(this=macro, expressions=list(arguments))
+    counted = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
+    return exp.Case(ifs=[exp.If(this=counted, true=own)])
+
+
+def _json_object(node: exp.Expr) -> exp.Expr:
+    pair = node.expressions[0]
+    return _json_group("json_group_object", pair.this.copy(), pair.expression.copy())
+
+
+def _named(node: exp.Expr) -> exp.Expr:
+    if node.name.upper() == "JSON_ARRAYAGG" and len(node.expressions) == 1:
+        return _json_group("json_group_array", node.expressions[0].copy())
+    return node
 
 
 _REPLACEMENTS: Final[
@@ -149,6 +186,8 @@ _REPLACEMENTS: Final[
     (exp.UnixToTime, _from_unix_time),
     (_ARITHMETIC, _numbers),
     (exp.DataType, _column_type),
+    (exp.JSONObjectAgg, _json_object),
+    (exp.Anonymous, _named),
     (exp.Collate, lambda node: collate(node) if isinstance(node, exp.Collate) else node),
 )
 

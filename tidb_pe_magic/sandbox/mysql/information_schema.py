@@ -289,7 +289,8 @@ _SCALE = (
 _FRACTION = f"CASE WHEN regexp_full_match({_KIND}, 'datetime|timestamp|time') THEN coalesce({_SIZE}, 0) END"
 _COLUMNS = SystemTable(
     f"""(SELECT c.schema_name, c.table_name, c.column_name, CAST(c.column_index AS BIGINT) AS place,
-    CASE WHEN c.column_default LIKE 'nextval(%' THEN NULL ELSE trim(c.column_default, '''') END AS value,
+    CASE WHEN c.column_default LIKE 'nextval(%' OR c.column_default = 'NULL' THEN NULL
+      ELSE trim(c.column_default, '''') END AS value,
     c.is_nullable, {_COLUMN_TYPE} AS kind, coalesce(k.kind, '') AS key,
     CASE WHEN c.column_default LIKE 'nextval(%' THEN 'auto_increment' ELSE '' END AS extra,
     CASE WHEN contains(c.comment, chr(10)) THEN c.comment[strpos(c.comment, chr(10)) + 1:] ELSE '' END AS note

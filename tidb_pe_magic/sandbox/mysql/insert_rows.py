@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql.errors import WRONG_VALUE_COUNT, SqlError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -39,6 +41,35 @@ def with_parts(statement: Statement, rows: Sequence[Any]) -> Statement:
     tree = statement.tree.copy()
     tree.set("expression", exp.Values(expressions=[row.copy() for row in rows]))
     return replace(statement, tree=tree)
+
+
+def fill_empty_rows(tree: exp.Expr, column: str) -> None:
+    """Give each row of `VALUES ()` the default of one column, in place; the others have theirs anyway.
+
+    Raises:
+        SqlError: only some rows are empty, or the INSERT names columns.
+    """
+    rows: list[exp.Expr] = tree.expression.expressions if isinstance(tree.expression, exp.Values) else []
+    empty = [row for row in rows if not row.expressions]
+    schema = tree.this if isinstance(tree.this, exp.Schema) else None
+    named = schema is not None and bool(schema.expressions)
+    if schema is not None and not named:
+        tree.set("this", schema.this)
+    if not empty:
+        if schema is not None and not named:
+            raise _wrong_count(1)
+        return
+    if named or len(empty) < len(rows):
+        width = len(rows[0].expressions)
+        raise _wrong_count(1 + next((n for n, row in enumerate(rows) if len(row.expressions) != width), 0))
+    identifier = exp.to_identifier(column, quoted=True)
+    tree.set("this", exp.Schema(this=tree.this, expressions=[identifier]))
+    for row in empty:
+        row.set("expressions", [exp.var("DEFAULT")])
+
+
+def _wrong_count(row: int) -> SqlError:
+    return SqlError(WRONG_VALUE_COUNT, f"Column count doesn't match value count at row {row}")
 
 
 def from_query(tree: exp.Expr, width: int) -> list[exp.Expr]:

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
-from tidb_pe_magic.sandbox.mysql.insert_rows import from_query, parts, rows_of, with_parts
+from tidb_pe_magic.sandbox.mysql.insert_rows import fill_empty_rows, from_query, parts, rows_of, with_parts
 from tidb_pe_magic.sandbox.mysql.insert_times import refuse_calculation, store_utc
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
     assert statement.tree is not None  # noqa: S101 - an INSERT
     tree = statement.tree.copy()
     statement = replace(statement, tree=tree)
+    fill_empty_rows(tree, target.generated or target.columns[0][0])
     names = target.names(tree)
     if statement.rows is not None:
         statement = replace(statement, rows=statement.rows.of_table(names, target.columns))

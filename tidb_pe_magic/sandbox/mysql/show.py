@@ -217,7 +217,20 @@ class Show:
         if not found:
             raise SqlError(NO_SUCH_TABLE, _TABLE_MISSING.format(database, table))
 
+    def create(self, table: exp.Table, database: str) -> str:
+        """Return a table's CREATE TABLE statement; `database` is the session's, or empty.
+
+        Raises:
+            SqlError: the table does not exist.
+        """
+        database = table.db or database
+        self._need_table(database, table.name)
+        return self._create_text(database, table.name)
+
     def _create_table(self, database: str, table: str) -> str:
+        return rows_query(("Table", "Create Table"), [(table, self._create_text(database, table))])
+
+    def _create_text(self, database: str, table: str) -> str:
         columns = self._cursor.execute(self._of_table("COLUMNS", database, table, full=True)).fetchall()
         lines = []
         table_collation, remark = self._table_options(database, table)
@@ -248,7 +261,7 @@ class Show:
         body = ",\n".join(lines)
         tail = f"ENGINE=InnoDB DEFAULT CHARSET={charset_of(table_collation)} COLLATE={table_collation}"
         tail += f" COMMENT={sql_string(remark)}" if remark else ""
-        return rows_query(("Table", "Create Table"), [(table, f"CREATE TABLE `{table}` (\n{body}\n) {tail}")])
+        return f"CREATE TABLE `{table}` (\n{body}\n) {tail}"
 
     def _table_options(self, database: str, table: str) -> tuple[str, str]:
         """Return a table's default collation and its comment."""

@@ -16,6 +16,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     no_database,
 )
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
+from tidb_pe_magic.sandbox.mysql.grouping import rewrite_grouping
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.parser import STUB
@@ -103,6 +104,7 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     elif isinstance(tree, exp.Update | exp.Delete):
         tree = without_join(tree)
         select_rows(tree)
+    rewrite_grouping(tree)
     _escape_patterns(tree)
     tree = _translate(tree, context)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, UNKNOWN_COLUMN, SqlError, no_database
+from tidb_pe_magic.sandbox.mysql.errors import NOT_NULL, UNKNOWN_COLUMN, SqlError, no_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,9 @@ _CLAUSES: Final[Sequence[tuple[type[exp.Expr], str]]] = (
     (exp.Group, "group statement"),
     (exp.Order, "order clause"),
 )
-_TABLE: Final = re.compile(r"Table '[^'.]*\.([^']+)' doesn't exist")
+_TABLE: Final = re.compile(r"Table '[^'.]*\.([^']+)' (doesn't exist|already exists)")
+_OMITTED: Final = re.compile(r"Column '([^']+)' cannot be null")
+_NO_DEFAULT: Final = 1364
 _COLUMN: Final = re.compile(
     r"Unknown (?:column '(?:[^'.]*\.)?([^']+)' in 'field list'|table '([^']+)' in field list)"
 )
@@ -30,10 +32,12 @@ def name_error(error: SqlError, tree: exp.Expr | None) -> SqlError:
     """Return TiDB's error about a name for this statement; return other errors unchanged."""
     if tree is None:
         return error
-    if error.code == NO_SUCH_TABLE and (found := _TABLE.fullmatch(error.msg)):
+    if found := _TABLE.fullmatch(error.msg):
         named = (table for table in tree.find_all(exp.Table) if table.name.lower() == found[1].lower())
         database = next((table.db for table in named if table.db), "")
-        return SqlError(NO_SUCH_TABLE, f"Table '{database}.{found[1]}' doesn't exist") if database else error
+        return SqlError(error.code, f"Table '{database}.{found[1]}' {found[2]}") if database else error
+    if error.code == NOT_NULL and (omitted := _OMITTED.fullmatch(error.msg)) and _omits(tree, omitted[1]):
+        return SqlError(_NO_DEFAULT, f"Field '{omitted[1]}' doesn't have a default value")
     if error.code == UNKNOWN_COLUMN and (found := _COLUMN.fullmatch(error.msg)):
         name, table = found.groups()
         for column in tree.find_all(exp.Column):
@@ -41,6 +45,16 @@ def name_error(error: SqlError, tree: exp.Expr | None) -> SqlError:
                 full = ".".join(part.name for part in column.parts)
                 return SqlError(UNKNOWN_COLUMN, f"Unknown column '{full}' in '{_clause(column)}'")
     return error
+
+
+def _omits(tree: exp.Expr, name: str) -> bool:
+    """Return whether an INSERT leaves out a column."""
+    if not isinstance(tree, exp.Insert):
+        return False
+    if not isinstance(tree.this, exp.Schema):
+        rows = tree.expression.expressions if isinstance(tree.expression, exp.Values) else ()
+        return any(not row.expressions for row in rows)
+    return name.lower() not in {column.name.lower() for column in tree.this.expressions}
 
 
 def refuse_without_database(tree: exp.Expr) -> None:
