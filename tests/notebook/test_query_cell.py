@@ -235,6 +235,21 @@ def test_a_name_takes_the_variable_of_the_notebook(connected: Shell) -> None:
     assert (listed["b"].tolist(), listed["c"].tolist()) == ([0], [1])
 
 
+@pytest.mark.parametrize("magic", ["%%sql", "%%tidb_pe query"])
+def test_a_missing_value_of_pandas_is_null(connected: Shell, magic: str) -> None:
+    """NaN, NA, NaT and None are NULL, alone and in a Series, as `load` stores them; infinity is refused."""
+    connected.must("import pandas as pd; endless = float('inf')")
+    for written in ("float('nan')", "pd.Series([1.5, None])[1]", "pd.NA", "pd.NaT", "None"):
+        connected.must(f"value = {written}")
+        assert connected.must(f"{magic}\nSELECT :value IS NULL AS n").value["n"].tolist() == [1], written
+    connected.must("some = pd.Series([1.5, None, 3])")
+    counted = "SELECT 1.5 IN (:some) AS a, 2 IN (:some) IS NULL AS b"
+    assert connected.must(f"{magic}\n{counted}").value.iloc[0].tolist() == [1, 1]
+    refused = connected.run(f"{magic}\nSELECT :endless")
+    assert isinstance(refused.error, errors.InvalidRequest)
+    assert ":endless: is inf, for which SQL has no value." in str(refused.error)
+
+
 @pytest.mark.parametrize(
     ("line", "sql", "value"),
     [

@@ -97,8 +97,7 @@ def _bind(param: object, encoding: str, index: int) -> Bound:
     if isinstance(param, str):
         return FIELD_TYPE.VAR_STRING, 0, _string(param.encode(encoding))
     for kind, encode in _ENCODERS:
-        # A value that does not equal itself (NaN, NaT) is NULL.
-        if isinstance(param, kind) and param == param:  # noqa: PLR0124
+        if isinstance(param, kind):
             bound = encode(param)
             if bound is not None:
                 return bound

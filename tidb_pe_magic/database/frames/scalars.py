@@ -39,7 +39,7 @@ class _NoValueError(Exception):
 
 
 def plain(value: object, field: str, subject: str = "") -> Plain:
-    """Return the value as one of Python's own types, unchanged; None, NaT and NA are NULL.
+    """Return the value as one of Python's own types, unchanged; None, NaN, NaT and NA are NULL.
 
     Args:
         value: of Python, numpy, pandas or Arrow.
@@ -63,7 +63,7 @@ def plain(value: object, field: str, subject: str = "") -> Plain:
 
 
 def _unwrap(value: object) -> object:
-    """Take the value out of a container of exactly one; a missing value is None."""
+    """Take the value out of a container of exactly one; a value that pandas calls missing is None."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, pa.Scalar):
@@ -71,6 +71,10 @@ def _unwrap(value: object) -> object:
     if value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, (np.datetime64, np.timedelta64)) and np.isnat(value):
+        return None
+    if isinstance(value, (float, np.floating)) and math.isnan(value):
+        return None
+    if isinstance(value, Decimal) and value.is_nan():
         return None
     return value
 
@@ -84,7 +88,7 @@ def _integer(value: Integral) -> int:
 
 def _decimal(value: Decimal) -> Decimal:
     if not value.is_finite():
-        raise _no_number(value)
+        raise _infinite(value)
     places = max(0, -_last_digit(value)) if value else 0
     if places > _MOST_PLACES or max(0, value.adjusted() + 1 if value else 0) + places > _MOST_DIGITS:
         raise _too_long(f"{value:.3e}")
@@ -104,7 +108,7 @@ def _real(value: Any) -> float:
     except OverflowError:
         raise _too_long(f"the number {value!r:.60}") from None
     if not math.isfinite(number):
-        raise _no_number(number)
+        raise _infinite(number)
     if number != value:
         raise _NoValueError(
             f"is {value!r:.60}, which has more digits than SQL's DOUBLE.",
@@ -113,8 +117,10 @@ def _real(value: Any) -> float:
     return number
 
 
-def _no_number(value: object) -> _NoValueError:
-    return _NoValueError(f"is {value}, for which SQL has no value.", "Bind None for NULL.")
+def _infinite(value: object) -> _NoValueError:
+    return _NoValueError(
+        f"is {value}, for which SQL has no value.", "Bind a finite number, or None for NULL."
+    )
 
 
 def _too_long(number: str) -> _NoValueError:
