@@ -75,6 +75,45 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
     assert connected.must("%sql SHOW TABLES LIKE 'x%'").value.empty
 
 
+@pytest.mark.parametrize(
+    ("key", "frame", "advice"),
+    [
+        ("id INT PRIMARY KEY", {"id": [2, 1]}, "To update rows that have the same id, use --keys id."),
+        (
+            "ID INT, Day INT, UNIQUE KEY once (ID, Day)",
+            {"id": [2, 1], "day": [1, 1]},
+            "To update rows that have the same id, day, use --keys id,day.",
+        ),
+        (
+            "id INT PRIMARY KEY",
+            {"id": [2, 3, 2]},
+            "The frame's rows 0 and 2 (counted from 0) have the same key (id). Keep one of them:",
+        ),
+        ("id INT PRIMARY KEY, day INT UNIQUE", {"id": [2, 1], "day": [3, 4]}, ""),
+    ],
+)
+def test_a_duplicate_key_suggests_what_would_load_the_rows(
+    connected: Shell, key: str, frame: dict[str, list[int]], advice: str
+) -> None:
+    """The error names --keys only if the load then works, or the two rows of the frame that have one key."""
+    connected.must(f"%sql CREATE TABLE keyed ({key})")
+    connected.must(f"%sql INSERT INTO keyed ({', '.join(frame)}) VALUES ({', '.join('1' * len(frame))})")
+    connected.ip.user_ns["keyed"] = pd.DataFrame(frame)
+    load = "%tidb_pe load keyed --table keyed --if-exists append"
+    failed = connected.run(load)
+    assert isinstance(failed.error, errors.LoadFailed)
+    rows = len(connected.ip.user_ns["keyed"])
+    assert f"0 of {rows} rows are committed in nycflights13.keyed: 1062: Duplicate entry" in str(failed.error)
+    left = f"Frame rows that are not in the table: 0-{rows - 1}. {advice}".rstrip()
+    assert left in str(failed.error)
+    assert ("--keys" in str(failed.error)) == ("--keys" in advice)
+    _, found, keys = advice.partition("--keys ")
+    if found:
+        connected.must(f"{load} --keys {keys.rstrip('.')}")
+        counted = connected.must("%sql SELECT COUNT(*) AS n FROM keyed").value
+        assert counted["n"].tolist() == [2]
+
+
 def test_times_without_a_zone_are_refused_if_the_cells_have_a_time_zone(connected: Shell) -> None:
     """After SET time_zone, cells would show such times of a TIMESTAMP column shifted."""
     connected.must("%sql CREATE TABLE stamps (at TIMESTAMP NULL)")

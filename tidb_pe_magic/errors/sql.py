@@ -95,6 +95,7 @@ class LoadFailed(QueryError):
         replaces: bool = False,
         remains: str = "",
         repeatable: bool = False,
+        hint: str = "",
         stopped: bool = False,
     ) -> None:
         """Report the rows that are in the table, those that are not, and those in doubt.
@@ -110,6 +111,7 @@ class LoadFailed(QueryError):
             replaces: that table would have replaced an existing one.
             remains: the name of the temporary table, quoted for SQL, if it could not be dropped.
             repeatable: the same load can be run again.
+            hint: what to do about rows that are not in the table.
             stopped: see the class.
         """
         doubted = sum(end - start for start, end in in_doubt)
@@ -132,7 +134,7 @@ class LoadFailed(QueryError):
         elif repeatable:
             advice = "Run it again. Rows that are already in the table are not added twice."
         elif left:
-            advice = f"Frame rows that are not in the table: {_ranges(left)}."
+            advice = f"Frame rows that are not in the table: {_ranges(left)}. {hint}".rstrip()
         else:
             advice = ""
         super().__init__(message, advice=advice)

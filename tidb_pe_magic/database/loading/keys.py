@@ -99,6 +99,28 @@ def refuse_doubles(source: FrameSource, table: TargetTable, keys: frozenset[str]
         )
 
 
+def advice_on_duplicate(table: TargetTable, source: FrameSource) -> str:
+    """Return what to do after a load without keys failed because of a row with the same key.
+
+    Either two rows of the frame have the key, or a row of the table has it. Empty if `--keys` is refused.
+    """
+    given = {column.name.casefold(): column for column in source.columns}
+    for columns in table.unique.values():
+        if any(name not in given or given[name].values.null_count for name in columns):
+            continue
+        names = [given[name].name for name in columns]
+        try:
+            key = unique_key(table, names, source)
+        except InvalidRequest:  # --keys would be refused
+            continue
+        try:
+            refuse_doubles(source, table, key)
+        except InvalidRequest as doubles:
+            return f"The frame's {doubles.reason} {doubles.advice}"
+        return f"To update rows that have the same {', '.join(names)}, use --keys {','.join(names)}."
+    return ""
+
+
 def _comparable(column: SourceColumn, target: TargetColumn) -> Any:
     """Return values that are equal if the server may consider them equal."""
     if column.kind is not SourceKind.TEXT:

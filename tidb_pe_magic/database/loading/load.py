@@ -7,10 +7,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pymysql.constants import ER
+
 from tidb_pe_magic.database.loading import side_tables
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
 from tidb_pe_magic.database.loading.conversion import convert
-from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
+from tidb_pe_magic.database.loading.keys import advice_on_duplicate, refuse_doubles, unique_key
 from tidb_pe_magic.database.loading.lines import lines_writer
 from tidb_pe_magic.database.loading.sender import Ledger, Sender
 from tidb_pe_magic.database.loading.statements import InsertWriter
@@ -33,6 +35,7 @@ from tidb_pe_magic.errors import (
     InvalidRequest,
     LoadFailed,
     QueryCancelled,
+    QueryFailed,
     TidbPeError,
 )
 
@@ -234,6 +237,7 @@ def _append(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOut
     if failure is None:
         return LoadOutcome(rows=ledger.rows, bytes=ledger.bytes)
     left = _merge(set(pieces) - ledger.committed - ledger.in_doubt)
+    duplicate = isinstance(failure, QueryFailed) and failure.code == ER.DUP_ENTRY and not task.keys
     raise LoadFailed(
         str(task.name),
         failure,
@@ -242,6 +246,7 @@ def _append(task: LoadTask, table: TargetTable, around: _ServerState) -> LoadOut
         in_doubt=_merge(ledger.in_doubt),
         left=left,
         repeatable=bool(task.keys),
+        hint=advice_on_duplicate(table, task.source) if duplicate else "",
         stopped=isinstance(failure, QueryCancelled),
     )
 
