@@ -282,7 +282,14 @@ def test_partitions_go_to_a_directory_of_files(connected: Runbook, tmp_path: Pat
         ({"partitions": 4}, "--partition-on: is missing"),
         ({"partition_on": "k"}, "--partitions: is missing"),
         ({"partition_on": "origin", "partitions": 2}, "not whole numbers"),
-        ({"partition_on": "nope", "partitions": 2}, "--partition-on: 1054"),
+        (
+            {"partition_on": "nope", "partitions": 2},
+            "--partition-on: the result has no column nope. It has: year, month, ",
+        ),
+        (
+            {"partition_on": "Fligth", "partitions": 2},
+            "the result has no column Fligth. Did you mean flight?",
+        ),
         ({"arrow": True, "to_parquet": "x"}, "--arrow: does not go together with --to-parquet"),
         ({"max_rows": 3, "to_parquet": "x"}, "--max-rows: does not go"),
         ({"max_rows": 3, "partition_on": "flight", "partitions": 2}, "--max-rows: does not go"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,7 @@ WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COLUMN_NAME = %s
 """
 # Clauses that each range would apply separately: a part of the result would be repeated or missing.
 _WHOLE = ("LIMIT", "FETCH", "INTO", "FOR")
+_SHOWN_COLUMNS = 12  # in an error; a wide table has hundreds
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,12 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
     whole = f"SELECT {_select_list(session, definitions, inner)} FROM {inner}"  # noqa: S608 - see above
     empty = BoundStatement(sql=f"{whole} WHERE FALSE", params=query.params)
     limits = f"SELECT MIN({key}), MAX({key}) FROM {inner}"  # noqa: S608 - the user's own statement
-    low, high = _bounds(session, BoundStatement(sql=limits, params=query.params))
+    try:
+        low, high = _bounds(session, BoundStatement(sql=limits, params=query.params))
+    except QueryFailed as error:
+        if error.code == pymysql.constants.ER.BAD_FIELD_ERROR:
+            raise _unknown_column(column, definitions) from None
+        raise
     if low is None or high is None:
         return RangeSplit([BoundStatement(sql=whole, params=query.params)], empty)
     count = min(partitions, high - low + 1)
@@ -183,6 +190,18 @@ def _full_scan_note(session: Any, definitions: Sequence[Definition], column: str
     return "" if True in leading else f"{found.original_table}.{found.original_name} leads no index: {cost}"
 
 
+def _unknown_column(column: str, definitions: Sequence[Definition]) -> InvalidRequest:
+    """Return the error for a column that the result does not have, with a similar one, or with all."""
+    known = {definition.name.casefold(): definition.name for definition in definitions}
+    close = difflib.get_close_matches(column.casefold(), known, n=1)
+    listed = ", ".join(list(known.values())[:_SHOWN_COLUMNS])
+    more = f" and {len(known) - _SHOWN_COLUMNS} more" if len(known) > _SHOWN_COLUMNS else ""
+    advice = f"It has: {listed}{more}." if known else ""
+    if close:
+        advice = f"Did you mean {known[close[0]]}?"
+    return InvalidRequest(_FIELD, f"the result has no column {column}.", advice=advice)
+
+
 def _without_end(session: Any, sql: str) -> str:
     """Return the statement without its closing semicolon, and without a comment after it."""
     from tidb_pe_magic.database.frames.driver import Driver  # noqa: PLC0415 - needs pyarrow
@@ -194,13 +213,8 @@ def _without_end(session: Any, sql: str) -> str:
 def _bounds(session: Any, query: BoundStatement) -> tuple[int | None, int | None]:
     from tidb_pe_magic.database.frames import open_stream  # noqa: PLC0415 - needs pyarrow
 
-    try:
-        with driver_errors(), open_stream(session, query.sql, query.params) as reading:
-            rows = [row for batch in reading for row in batch.to_pylist()]
-    except QueryFailed as error:
-        if error.code == pymysql.constants.ER.BAD_FIELD_ERROR:
-            raise InvalidRequest(_FIELD, f"{error.message}") from None
-        raise
+    with driver_errors(), open_stream(session, query.sql, query.params) as reading:
+        rows = [row for batch in reading for row in batch.to_pylist()]
     low, high = rows[0].values()
     for bound in (low, high):
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
