@@ -100,7 +100,7 @@ def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:
         written = runbook.connection_string(with_="env")
         gateway = runbook.cluster("demo").gateway_names[0]
     assert f"TIDB_TLS=verify-identity\nTIDB_TLS_NAME={gateway}" in written.text
-    assert "does not answer here (tcp)" in written.warnings[0]
+    assert "does not answer this machine (tcp)" in written.warnings[0]
 
 
 def test_an_alias_that_is_not_open_is_refused(runbook: Runbook) -> None:

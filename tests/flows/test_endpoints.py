@@ -250,7 +250,7 @@ def test_delete_of_an_unknown_endpoint_is_refused(runbook: Runbook, sandbox: San
     with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*region=.ap-southeast-1"):
         runbook.delete(f"{made}x", region="ap-southeast-1", yes=True, shared=True)
     again = rf'"{made}", yes=True, shared=True, region="ap-southeast-1"\)'
-    with pytest.raises(errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{again}"):
+    with pytest.raises(errors.InvalidRequest, match=f"the journal, it is in ap-southeast-1.*{again}"):
         runbook.delete(made, cluster="jakarta", yes=True, shared=True)
     assert list(sandbox.world.endpoints) == [made]
 

@@ -1,4 +1,4 @@
-"""The first screen of help: three commands, the next ones, and six questions; then the groups."""
+"""The first screen of help: three commands, three groups of commands, and five questions."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def is_connected(endpoint: VpcEndpoint | None) -> bool:
         EndpointFailed: it never will be.
     """
     if endpoint is None:
-        raise errors.EndpointFailed("the endpoint is gone.", advice=Advice("", Suggestion("create")))
+        raise errors.EndpointFailed("the endpoint no longer exists.", advice=Advice("", Suggestion("create")))
     if endpoint.endpoint_status == EndpointStatus.DELETING:
         raise errors.EndpointFailed(
             f"endpoint {endpoint.endpoint_id} is being deleted.",

@@ -66,7 +66,7 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
     found = _by_id(context, wanted) if wanted.isdecimal() else None
     if found is None and last:
         raise errors.StepOrderError(
-            f"cluster {wanted}, the last one named in this kernel, is not visible to this API key.",
+            f"cluster {wanted}, the last one used in this kernel, is not visible to this API key.",
             advice=Advice("Choose another cluster.", Suggestion("clusters")),
         )
     found = found or _by_name(context, wanted, field)

@@ -220,8 +220,10 @@ def check(
     if weaker and login.tls != asked.tls:
         raise errors.InvalidRequest(
             name,
-            f"the file {weaker}, which is less than the default, auto.",
-            advice=Advice("To accept that, ask for it.", Suggestion("connect", name, "--tls", login.tls)),
+            f"the file {weaker}, which is weaker than the default, auto.",
+            advice=Advice(
+                "To accept it, set --tls yourself.", Suggestion("connect", name, "--tls", login.tls)
+            ),
         )
 
 

@@ -168,8 +168,8 @@ def _probe_tls(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tu
         if error.stage == "tls":
             raise
         name = target.tls_name or next(iter(cluster.gateway_names), target.host)
-        place = f"{target.address} does not answer here ({error.stage})"
-        unseen = f"{place}: this is written as if it offered TLS for {name}."
+        place = f"{target.address} does not answer this machine ({error.stage})"
+        unseen = f"{place}, so this text assumes that it offers TLS for {name}."
         return replace(target, tls=TlsMode.VERIFY_IDENTITY, tls_name=name), (unseen,)
     return replace(target, tls=TlsMode.VERIFY_IDENTITY, tls_name=seen.verified_name), ()
 

@@ -80,7 +80,7 @@ def _refuse_unknown(
         shared = ["--shared"] if request.shared else []
         raise errors.UnknownName(
             request.label("endpoint"),
-            f"{reason}; the journal has it in {elsewhere}.",
+            f"{reason}. According to the journal, it is in {elsewhere}.",
             advice=Advice(
                 "",
                 Suggestion("delete", request.endpoint, "--yes", *adopted, *shared, "--region", min(regions)),

@@ -68,7 +68,7 @@ def _named_plan(context: Context, request: ExportRequest) -> EndpointPlan:
         if getattr(request, name):
             raise errors.InvalidRequest(
                 request.label(name),
-                f"is for a new endpoint, but {request.endpoint} already exists. Use only one of both.",
+                f"is for a new endpoint, but {request.endpoint} already exists. Use only one of them.",
             )
     cluster = survey.planned_cluster(context, request.cluster, tolerant=True)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)

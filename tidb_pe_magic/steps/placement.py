@@ -150,9 +150,10 @@ def chosen_zones(
         if (roomiest := _roomiest(networks, vpc, zone)) is not None
     ]
     if not usable:
+        obstacle = networks.vpc_obstacle(vpc) or "no vSwitch in a zone of the service"
         raise errors.NotEligible(
             "zone",
-            f"{vpc.vpc_id} has none: {networks.vpc_obstacle(vpc) or 'no vSwitch in a zone of the service'}.",
+            f"{vpc.vpc_id} has no usable zone: {obstacle}.",
             advice=f"Create a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
         )
     if every:

@@ -85,7 +85,7 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
     if _find(context, cluster, name) is not None:
         kept = sql_passwords.stored_password(context.environ, entry) is not None
         raise errors.Conflict(
-            f"there is a SQL user {name} already.",
+            f"SQL user {name} already exists.",
             operation="CreateSqlUser",
             advice=Advice(
                 "", Suggestion("connect", "--user", name) if kept else Suggestion("sql-user", "rotate", name)
@@ -126,7 +126,7 @@ def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
             raise
         advice = Advice(
             f"Either the old or the new password is valid. Both are stored, the new one in {place}. Run the "
-            "same command again to settle it."
+            "same command again to set the new one."
         )
         raise _uncertain(failure, "rotating", name, advice) from None
     return user, sql_passwords.promote(context.environ, entry)

@@ -269,7 +269,7 @@ def test_a_cut_connection(connection: Any, plain_server: MariaDb, form: Callable
 def test_a_silent_server(connect: Connect) -> None:
     """The connection's own read timeout applies to a reading."""
     connection = connect(read_timeout=1)
-    with pytest.raises(OperationalError, match="nothing came for 1 s"):
+    with pytest.raises(OperationalError, match="no data for 1 s"):
         read(connection, STUCK)
     assert not connection.open
 

@@ -267,7 +267,7 @@ def _shape(operation: str, body: object) -> dict[str, Any]:
     if isinstance(body, dict):
         return body
     raise errors.ServiceUnavailable(
-        "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
+        "the answer is JSON with an unexpected structure", operation=operation, advice="Try again."
     )
 
 

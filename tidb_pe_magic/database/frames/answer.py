@@ -114,7 +114,7 @@ class Answer:
         except TimeoutError:
             patience = self._driver.read_timeout
             if patience is not None and time.monotonic() - self._heard > patience:
-                raise connection_lost(f"nothing came for {patience:g} s") from None
+                raise connection_lost(f"no data for {patience:g} s") from None
         except OSError as error:
             raise connection_lost(str(error)) from error
         else:

@@ -79,7 +79,7 @@ class ResultStream:
             MySQLError: the server ended the result, or the connection is lost.
         """
         if self._begun:
-            raise RuntimeError("a reading is iterated once")
+            raise RuntimeError("a result can be iterated only once")
         self._begun = True
         try:
             for arrays in self._arrays:

@@ -74,7 +74,7 @@ def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
             version = session.get_server_info()
             raise InvalidRequest(
                 _FIELD,
-                f"the server ({version}) has no tidb_snapshot: partitions would show different moments.",
+                f"the server ({version}) has no tidb_snapshot, so its ranges would be from different times.",
                 advice="Omit the option: one connection reads one snapshot.",
             )
         yield ReadTimestamp(timestamp)

@@ -123,7 +123,7 @@ def check_service(facts: Facts) -> Finding | None:
         check=check,
         severity=_STOP,
         summary="This account does not see the endpoint service: the account is not on the service's "
-        "allow-list, the region is another, or the service is gone.",
+        "allow-list, the service is in another region, or it was deleted.",
         evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
         f"in {facts.survey.cluster.region_id}",
         advice="Check the account of the access key; then ask TiDB Cloud support to allow the account.",
@@ -205,7 +205,7 @@ def check_existing(facts: Facts) -> Finding | None:
         severity=_WARN,
         summary=f"{existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
         + _serves(existing)
-        + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
+        + (f" Some details are unknown: RAM action {hidden} is missing." if hidden else ""),
         evidence=existing.states(),
         advice=ASK_FOR_IT if hidden else Advice("Nothing to do.", Suggestion("endpoints")),
     )
@@ -222,8 +222,8 @@ def _empty(endpoint: VpcEndpoint) -> Finding:
     return Finding(
         check=_UNSURE,
         severity=_STOP,
-        summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
-        "reaches it: perhaps its deletion was not finished.",
+        summary=f"{endpoint.endpoint_id} exists for this service and VPC, but has no zone, so it cannot "
+        "be reached. Its deletion may be unfinished.",
         evidence=endpoint.states(),
         advice=Advice(
             "Delete the endpoint, then run the same command again.",
@@ -261,7 +261,7 @@ def check_auto_accept(facts: Facts) -> Finding | None:
     return Finding(
         check=check,
         severity=_WARN,
-        summary="The service's owner has to accept the connection: until then it stays Disconnected.",
+        summary="The service's owner has to accept the connection. Until then it stays Disconnected.",
         evidence="AutoAcceptEnabled false",
         advice="After create, give the endpoint's ID to the cluster's owner in TiDB Cloud.",
     )
@@ -329,8 +329,8 @@ def check_tags(facts: Facts) -> Finding | None:
     return Finding(
         check="tags",
         severity=_STOP,
-        summary="A tag's key has 1 to 64 characters, its value at most 128; neither holds a URL, and no key "
-        f"begins with aliyun or acs:; each key once, {_MOST_TAGS} at most.",
+        summary="A tag's key has 1 to 64 characters, and its value at most 128. Neither contains a URL. Each "
+        f"key occurs once, and none begins with aliyun or acs:. At most {_MOST_TAGS} tags are allowed.",
         evidence=", ".join(wrong),
         advice="Choose other tags.",
     )
