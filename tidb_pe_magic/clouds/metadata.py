@@ -99,13 +99,13 @@ async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, s
     # An instance can be configured to require a token; an older service does not support tokens.
     status, token = await read("PUT", _TOKEN_PATH, {_TTL_HEADER: _TTL})
     headers = {_TOKEN_HEADER: token} if status == _OK and _TOKEN.fullmatch(token) else {}
-    told: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for item, shape in _SHAPES.items():
         status, value = await read("GET", _ITEMS_PATH + item, headers)
         if status != _OK or not shape.fullmatch(value):
             return None
-        told[item] = value
-    zone_letter = told["zone-id"].removeprefix(told["region-id"])
+        answers[item] = value
+    zone_letter = answers["zone-id"].removeprefix(answers["region-id"])
     if not _ZONE_IN_REGION.fullmatch(zone_letter):
         return None
     # The only optional item: it may be missing, but it must not be invalid.
@@ -113,10 +113,10 @@ async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, s
     if status == _OK and not _is_in_a_vpc(address):
         return None
     return Whereabouts(
-        region_id=told["region-id"],
-        zone_id=told["zone-id"],
-        vpc_id=told["vpc-id"],
-        vswitch_id=told["vswitch-id"],
+        region_id=answers["region-id"],
+        zone_id=answers["zone-id"],
+        vpc_id=answers["vpc-id"],
+        vswitch_id=answers["vswitch-id"],
         private_ip=address if status == _OK else "",
     )
 

@@ -284,8 +284,8 @@ def _seconds(headers: httpx.Headers, now: float) -> float | None:
 
 
 def _rate(headers: httpx.Headers, now: float) -> RateLimit | None:
-    told = (headers.get(f"x-ratelimit-{name}-minute", "") for name in ("limit", "remaining"))
-    limit, remaining = (int(value) if value.isdecimal() else None for value in told)
+    texts = (headers.get(f"x-ratelimit-{name}-minute", "") for name in ("limit", "remaining"))
+    limit, remaining = (int(value) if value.isdecimal() else None for value in texts)
     if limit is None or remaining is None:
         return None
     return RateLimit(limit=limit, remaining=remaining, reset=_seconds(headers, now))

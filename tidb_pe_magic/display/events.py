@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _TERMINAL_COLUMNS = 80
 # Steps of a run whose results are part of the plan's line.
-_TOLD_BY_THE_PLAN = frozenset({"cluster", "verify"})
+_PART_OF_THE_PLAN = frozenset({"cluster", "verify"})
 
 
 class EventLines:
@@ -57,7 +57,7 @@ class EventLines:
                 self._rewrite(line)
             case model.StepFinished():
                 self._current, self._last = "", ()
-                if event.finished.step in _TOLD_BY_THE_PLAN:
+                if event.finished.step in _PART_OF_THE_PLAN:
                     self._rewrite(f"✔ {line}")
                 else:
                     self._print(f"✔ {line}")
@@ -231,7 +231,7 @@ class Story:
         done = [
             Mark("ok", f"{step.step}: {step.detail} ({step.seconds:.1f} s{_SKIPPED if step.skipped else ''})")
             for step in self._steps
-            if not (self._plan and step.step in _TOLD_BY_THE_PLAN)
+            if not (self._plan and step.step in _PART_OF_THE_PLAN)
         ]
         if self._current:
             state = "in progress" if live else "did not finish"
@@ -285,7 +285,7 @@ def _wait_view(
     notes = [Mark("warn", f"No answer, retrying: {failed.error}")] if failed else []
     goal = ident = ""
     # If the endpoint is ready, the command's own result follows.
-    told = observed is None or observed.endpoint is None or live or not observed.endpoint.ready
+    shows_states = observed is None or observed.endpoint is None or live or not observed.endpoint.ready
     if observed is not None:
         goal = f" for: {observed.waiting_for}"
         endpoint = observed.endpoint
@@ -293,19 +293,19 @@ def _wait_view(
             facts.append("endpoint gone")
         else:
             ident = endpoint.endpoint_id
-            facts += _states(endpoint) if told else []
+            facts += _states(endpoint) if shows_states else []
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
-    if len(changes) > 1 and told:
+    if len(changes) > 1 and shows_states:
         notes.append(observed_changes(changes))
-    if not told and not failed:
+    if not shows_states and not failed:
         return View(title="")
     return View(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",
         ident=ident,
         brief=tuple(facts),
-        pictures=(timeline(changes),) if len(changes) > 1 and told else (),
+        pictures=(timeline(changes),) if len(changes) > 1 and shows_states else (),
         notes=tuple(notes),
     )
 

@@ -34,20 +34,20 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     Raises:
         InvalidRequest: both a cluster and a region are given.
     """
-    noted, region_id = cluster_and_region(context, request.cluster, request.region)
+    selected, region_id = cluster_and_region(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
-    if noted is None:
+    if selected is None:
         found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
     else:
-        found = alibaba.endpoints(service_name=service_of(noted).service_name)
+        found = alibaba.endpoints(service_name=service_of(selected).service_name)
     # The zones and groups of each endpoint take two requests; the list contains all states.
     shown = tuple(with_details(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
     every = (*shown, *found[_MOST_DETAILED:])
     clusters = {name: known_clusters(context, name) for name in {each.service_name for each in every}}
     items = tuple(replace(each, clusters=clusters[each.service_name]) for each in every)
-    if noted is not None:
-        items = tuple(with_open_connection(context, noted, each) for each in items)
-    return Endpoints(cluster=noted, region_id=region_id, items=items)
+    if selected is not None:
+        items = tuple(with_open_connection(context, selected, each) for each in items)
+    return Endpoints(cluster=selected, region_id=region_id, items=items)
 
 
 def cluster_and_region(
@@ -59,8 +59,8 @@ def cluster_and_region(
         InvalidRequest: both a cluster and a region are given.
     """
     if region is None:
-        noted = named_cluster(context, cluster)
-        return noted, noted.region_id
+        selected = named_cluster(context, cluster)
+        return selected, selected.region_id
     if cluster is not None:
         raise errors.InvalidRequest("--region", "use either --region or --cluster, not both.")
     return None, region

@@ -42,13 +42,13 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
     reached = threading.Event()
     answer = _begin(target, patience, reached)
     since: float | None = None
-    told = False
+    explained = False
     try:
         while not wait([answer], timeout=SLICE).done and not context.cancel.is_set():
             if reached.is_set() and since is None:
                 since = context.clock()
-            if since is not None and not told and context.clock() - since >= _EXPLAINED:
-                told = True
+            if since is not None and not explained and context.clock() - since >= _EXPLAINED:
+                explained = True
                 on_event(Notice(text=WAKING))
     except KeyboardInterrupt:
         pass
@@ -56,7 +56,7 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
         if answer.done():
             return answer.result()
     answer.add_done_callback(_dispose)
-    what = "while the cluster was waking up" if told else "before the connection was opened"
+    what = "while the cluster was waking up" if explained else "before the connection was opened"
     raise errors.WaitCancelled(f"stopped {what}.", advice="Run the same command again.")
 
 

@@ -83,8 +83,8 @@ def _without_signature(message: str) -> str:
 def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> Advice:
     """Return advice with the action, the resource and the command that shows the whole policy."""
     detail = _access_denied_detail(body)
-    told = detail.get("AuthAction")
-    action = str(told) if ram.is_action(told) else ram.action_of(operation)
+    named = detail.get("AuthAction")
+    action = str(named) if ram.is_action(named) else ram.action_of(operation)
     if not action:
         return Advice(f"Ask for a RAM policy that allows {operation}.", Suggestion("permissions"))
     on = " and ".join(each for each in ram.resources(action, region_id) if each != ram.ANY)

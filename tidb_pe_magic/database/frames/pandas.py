@@ -134,14 +134,14 @@ class Layout:
             }
             for name, place in zip(names, self._places, strict=True)
         ]
-        told = {
+        metadata = {
             "index_columns": [],
             "column_indexes": [],
             "columns": columns,
             "creator": {"library": "pyarrow", "version": pa.__version__},
             "pandas_version": pd.__version__,
         }
-        return pa.schema(fields, {b"pandas": json.dumps(told).encode()})
+        return pa.schema(fields, {b"pandas": json.dumps(metadata).encode()})
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ _MOST_UNUSABLE = 2
 def _cluster(cluster: model.Cluster) -> View:
     service = cluster.service
     brief: tuple[Cell, ...] = ()
-    noted: tuple[tuple[str, Cell], ...] = ()
+    service_facts: tuple[tuple[str, Cell], ...] = ()
     if service is not None:
         brief = (Code(service.service_name), f"port {service.port}")
-        noted = (
+        service_facts = (
             ("Availability Zone IDs", Code(*service.zones)),
             ("Region ID", Code(service.region_id)),
         )
@@ -44,7 +44,7 @@ def _cluster(cluster: model.Cluster) -> View:
                 title="",
                 facts=(
                     ("Cluster ID", Code(cluster.cluster_id)),
-                    *noted,
+                    *service_facts,
                     (
                         "User prefix",
                         Code(cluster.user_prefix) if cluster.user_prefix else "none: log in as root",

@@ -163,9 +163,9 @@ def _warnings(fleet: model.Fleet) -> tuple[Mark, ...]:
     found: dict[str, list[tuple[model.FleetRow, model.Finding]]] = {}
     for row in fleet.rows:
         # The row's state already says that an endpoint exists.
-        told = {"existing-endpoint"} if row.adopted else set()
+        reported = {"existing-endpoint"} if row.adopted else set()
         for finding in row.findings:
-            if finding.severity == model.Severity.WARN and finding.check not in told:
+            if finding.severity == model.Severity.WARN and finding.check not in reported:
                 found.setdefault(finding.check, []).append((row, finding))
     return tuple(
         Mark("warn", f"{check} ({_rows([row for row, _ in each])}): {each[0][1].summary}")

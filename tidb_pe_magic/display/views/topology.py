@@ -205,10 +205,10 @@ def _notebook(aliases: Sequence[str] | None) -> _Station:
 
 
 def _service(cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None) -> _Station:
-    noted = endpoint or (cluster.service if cluster else None)
-    if noted is None:
+    service = endpoint or (cluster.service if cluster else None)
+    if service is None:
         return _Station(title="Service")
-    return _Station(title="Service", code=noted.service_name.rpartition(".")[2], note=noted.region_id)
+    return _Station(title="Service", code=service.service_name.rpartition(".")[2], note=service.region_id)
 
 
 def _cluster(cluster: model.Cluster | None) -> _Station:

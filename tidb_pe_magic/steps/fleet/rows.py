@@ -118,12 +118,12 @@ def of_endpoint(endpoint: VpcEndpoint, *remarks: str, unready: str = RowState.CO
     state = RowState.READY if endpoint.ready else unready
     if endpoint.endpoint_status == EndpointStatus.DELETING:
         state = RowState.DELETING
-    told = {"zones": tuple(zone.zone_id for zone in endpoint.zones)} if endpoint.zones else {}
+    zones = {"zones": tuple(zone.zone_id for zone in endpoint.zones)} if endpoint.zones else {}
     return {
         "row_state": state,
         "endpoint_id": endpoint.endpoint_id,
         "host": endpoint.domain,
         "detail": states(endpoint),
         **({"remarks": remarks} if remarks else {}),
-        **told,
+        **zones,
     }

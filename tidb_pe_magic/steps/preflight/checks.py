@@ -118,13 +118,13 @@ def check_service(facts: Facts) -> Finding | None:
         return Finding(check=check, severity=_OK, summary="This account sees the endpoint service.")
     if facts.survey.product_open is False or facts.survey.clock_refused:
         return None  # not looked up, because the answer would be the same refusal
-    noted = facts.survey.cluster.service
+    service = facts.survey.cluster.service
     return Finding(
         check=check,
         severity=_STOP,
         summary="This account does not see the endpoint service: the account is not on the service's "
         "allow-list, the service is in another region, or it was deleted.",
-        evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
+        evidence=f"ListVpcEndpointServicesByEndUser: no {service.service_name if service else 'service'} "
         f"in {facts.survey.cluster.region_id}",
         advice="Check the account of the access key; then ask TiDB Cloud support to allow the account.",
     )
@@ -213,8 +213,8 @@ def check_existing(facts: Facts) -> Finding | None:
 
 def _is_empty(endpoint: VpcEndpoint) -> bool:
     """Return whether the endpoint is known to lack zones, or to lose all of them."""
-    told = RamAction.ENDPOINT_ZONES not in endpoint.missing_actions
-    return told and all(zone.status == EndpointStatus.DELETING for zone in endpoint.zones)
+    zones_are_known = RamAction.ENDPOINT_ZONES not in endpoint.missing_actions
+    return zones_are_known and all(zone.status == EndpointStatus.DELETING for zone in endpoint.zones)
 
 
 def _empty(endpoint: VpcEndpoint) -> Finding:

@@ -94,12 +94,12 @@ class Survey:
         """The service as this account sees it, or as TiDB Cloud describes it."""
         if isinstance(self.service, VerifiedService):
             return self.service
-        noted = service_of(self.cluster)
+        service = service_of(self.cluster)
         return VerifiedService(
-            service_name=noted.service_name,
+            service_name=service.service_name,
             service_id="",
-            region_id=noted.region_id,
-            zones=noted.zones,
+            region_id=service.region_id,
+            zones=service.zones,
             auto_accept=True,
             payer="Endpoint",
         )
