@@ -318,11 +318,11 @@ class Context:
         named = hosts.override(self.environ, hosts.METADATA)
         base_url = named or metadata.DEFAULT_METADATA
         # A service that the environment sets exists; without one, only ECS instances have a metadata service.
-        patience = max(self.metadata_timeout, _NAMED_ANSWERS) if named else self.metadata_timeout
+        timeout = max(self.metadata_timeout, _NAMED_ANSWERS) if named else self.metadata_timeout
         with self._asking:  # concurrent threads wait for the same answer
             known, until = self._places.get(base_url, (None, float("-inf")))
             if known is None and self.clock() >= until:
-                known = metadata.whereabouts(base_url, timeout=patience)
+                known = metadata.whereabouts(base_url, timeout=timeout)
                 self._places[base_url] = (known, self.clock() + _NO_LASTS)
             return known
 

@@ -264,16 +264,16 @@ def _register(context: Context, connection: Connection, terms: Hashable) -> Open
 
 
 def _open(
-    context: Context, place: Destination, target: Target, patience: float, on_event: EventHook
+    context: Context, place: Destination, target: Target, login_timeout: float, on_event: EventHook
 ) -> TestedEngine:
     started = context.clock()
     try:
-        return open_awake(context, target, patience=patience, on_event=on_event)
+        return open_awake(context, target, login_timeout=login_timeout, on_event=on_event)
     except errors.ConnectionFailed as error:
         failure = error
     # Outside the handler, so that the driver's error is not part of the message.
     if (failure.stage, failure.kind) == ("login", "timeout"):
-        longer = f"--connect-timeout {2 * patience:g}"
+        longer = f"--connect-timeout {2 * login_timeout:g}"
         failure.advise(f"The cluster may still be waking up. Run the same command again, or add {longer}.")
         raise failure
     if failure.kind == "database":

@@ -24,7 +24,9 @@ _EXPLAINED = 3.0
 WAKING = "waking the cluster… (an idle Starter cluster wakes at its first login)"
 
 
-def open_awake(context: Context, target: Target, *, patience: float, on_event: EventHook) -> TestedEngine:
+def open_awake(
+    context: Context, target: Target, *, login_timeout: float, on_event: EventHook
+) -> TestedEngine:
     """Return an engine after a successful login and query; only the login has the longer time limit.
 
     The stop button and the cancel event end the wait immediately; the login ends at its own time limit.
@@ -32,7 +34,7 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
     Args:
         context: its clock, and the cancel event.
         target: where to connect.
-        patience: time limit of the login in seconds.
+        login_timeout: seconds until the login is abandoned.
         on_event: receives an event if the cluster seems to be asleep.
 
     Raises:
@@ -40,7 +42,7 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
         WaitCancelled: the stop button, or the cancel event.
     """
     reached = threading.Event()
-    answer = _begin(target, patience, reached)
+    answer = _begin(target, login_timeout, reached)
     since: float | None = None
     explained = False
     try:
@@ -60,15 +62,15 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
     raise errors.WaitCancelled(f"stopped {what}.", advice="Run the same command again.")
 
 
-def _begin(target: Target, patience: float, reached: threading.Event) -> Future[TestedEngine]:
+def _begin(target: Target, login_timeout: float, reached: threading.Event) -> Future[TestedEngine]:
     """Open the engine in a separate thread, so that a silent server does not block the caller."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
 
     return in_thread(
         lambda: open_engine(
             target,
-            timeout=min(_REACHED, patience),
-            login_timeout=patience,
+            timeout=min(_REACHED, login_timeout),
+            login_timeout=login_timeout,
             on_login=reached.set,
         ),
         name="tidb_pe-login",

@@ -77,13 +77,13 @@ def _read(
     data: Any = None
     path, cut = "", False
     exact: tuple[str, ...] = ()
-    form = _form(request)
+    options = _frame_options(request)
     try:
         if request.to_csv is not None:
             place, exact = results.read_file(reading, request.to_csv, results.CSV_FILE)
             path = str(place)
         elif request.to_parquet is not None:
-            place, exact = results.read_file(reading, request.to_parquet, results.parquet_file(form))
+            place, exact = results.read_file(reading, request.to_parquet, results.parquet_file(options))
             path = str(place)
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
@@ -91,7 +91,7 @@ def _read(
             if request.explain or request.explain_analyze:
                 data = plans.parse_plan(abbreviate(request.sql), table)
             elif not request.arrow:
-                data, exact = results.frame(table, form, declared=reading.partitions is not None)
+                data, exact = results.frame(table, options, declared=reading.partitions is not None)
     finally:
         report_lost_settings(session, on_event)
     return QueryResult(
@@ -134,7 +134,7 @@ def _read_distributed(
     )
     started = context.clock()
     moment, queries, schema = results.plan_ranges(_options(context, request, record, session, on_event))
-    data = dask_frame.distributed_frame(queries, source, moment, schema, _form(request))
+    data = dask_frame.distributed_frame(queries, source, moment, schema, _frame_options(request))
     return QueryResult(alias=connection.alias, data=data, seconds=context.clock() - started, deferred=True)
 
 
@@ -164,7 +164,7 @@ def _options(
     return replace(options, query=BoundStatement(sql=sql, params=params))
 
 
-def _form(request: QueryRequest) -> FrameOptions:
+def _frame_options(request: QueryRequest) -> FrameOptions:
     from tidb_pe_magic.database.frames import FrameOptions  # noqa: PLC0415 - pyarrow is slow to import
 
     return FrameOptions(cast("Dtypes", request.dtypes), cast("Decimals", request.decimals))

@@ -112,9 +112,9 @@ class Answer:
         try:
             self._buffer.receive()
         except TimeoutError:
-            patience = self._driver.read_timeout
-            if patience is not None and time.monotonic() - self._heard > patience:
-                raise connection_lost(f"no data for {patience:g} s") from None
+            timeout = self._driver.read_timeout
+            if timeout is not None and time.monotonic() - self._heard > timeout:
+                raise connection_lost(f"no data for {timeout:g} s") from None
         except OSError as error:
             raise connection_lost(str(error)) from error
         else:

@@ -91,7 +91,7 @@ def distributed_frame(
     source: WorkerLogin,
     moment: ReadTimestamp,
     schema: pa.Schema,
-    form: FrameOptions,
+    options: FrameOptions,
 ) -> Any:
     """Return a Dask DataFrame with a partition for each query; read nothing yet.
 
@@ -107,15 +107,15 @@ def distributed_frame(
             queries,
             source=source,
             moment=moment,
-            form=form,
-            meta=form.of_schema(schema).frame(schema.empty_table()),
+            options=options,
+            meta=options.of_schema(schema).frame(schema.empty_table()),
             enforce_metadata=False,
             label="tidb",
         )
 
 
 def read_partition(
-    query: BoundStatement, *, source: WorkerLogin, moment: ReadTimestamp, form: FrameOptions
+    query: BoundStatement, *, source: WorkerLogin, moment: ReadTimestamp, options: FrameOptions
 ) -> pd.DataFrame:
     """Read one range; runs on a worker.
 
@@ -144,7 +144,7 @@ def read_partition(
     finally:
         engine.dispose()
     table = pa.Table.from_batches(batches, schema=schemas[0])
-    return form.of_schema(table.schema).frame(table)
+    return options.of_schema(table.schema).frame(table)
 
 
 def _nobody(question: str) -> Secret:

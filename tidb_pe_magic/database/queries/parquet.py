@@ -32,13 +32,15 @@ class ParquetWriter:
         exact: after closing, the DECIMAL columns that stay exact because float64 would lose digits.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, form: FrameOptions, *, several: bool = False) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, options: FrameOptions, *, several: bool = False
+    ) -> None:
         """Prepare the file; it is opened with the first row group.
 
         Args:
             path: of the file.
             schema: of the batches.
-            form: determines the types of the columns.
+            options: determines the types of the columns.
             several: the file is one of several, which must have the same columns.
 
         Raises:
@@ -47,8 +49,8 @@ class ParquetWriter:
         refuse_repeated_names(FIELD, "Parquet", schema.names)
         self._path = path
         self._schema = schema
-        self._form = form
-        self._layout = form.of_schema(schema) if several else None
+        self._options = options
+        self._layout = options.of_schema(schema) if several else None
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
@@ -64,7 +66,7 @@ class ParquetWriter:
             self._held.append(batch)
             self._bytes += batch.nbytes
             if self._bytes >= _ROW_GROUP_BYTES:
-                self._layout = self._layout or self._form.of_schema(self._schema)
+                self._layout = self._layout or self._options.of_schema(self._schema)
                 self._flush(self._layout)
             return True
 
@@ -73,7 +75,7 @@ class ParquetWriter:
         with self._lock:
             self._closed = True
             table = pa.Table.from_batches(self._held, self._schema)
-            self._flush(self._layout or self._form.of(narrow_decimals(table)))
+            self._flush(self._layout or self._options.of(narrow_decimals(table)))
             if self._writer is not None:
                 self._writer.close()
 

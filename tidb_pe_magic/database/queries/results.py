@@ -180,11 +180,11 @@ class FileKind:
     open: Callable[[Path, pa.Schema, bool], FileWriter]
 
 
-def parquet_file(form: FrameOptions | None = None) -> FileKind:
+def parquet_file(options: FrameOptions | None = None) -> FileKind:
     """Return the kind whose columns are those of a frame."""
 
     def begin(path: Path, schema: pa.Schema, several: bool) -> FileWriter:  # noqa: FBT001 - the kind's signature
-        return parquet.ParquetWriter(path, schema, form or FrameOptions(), several=several)
+        return parquet.ParquetWriter(path, schema, options or FrameOptions(), several=several)
 
     return FileKind(field=parquet.FIELD, suffix="parquet", open=begin)
 
@@ -267,16 +267,16 @@ def plan_ranges(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundS
 
 
 def frame(
-    table: pa.Table, form: FrameOptions | None = None, *, declared: bool = False
+    table: pa.Table, options: FrameOptions | None = None, *, declared: bool = False
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the table as a pandas frame, and the names of the DECIMAL columns that stay exact.
 
     Args:
         table: the rows.
-        form: the dtypes of the frame's columns; default: pandas' own.
+        options: the dtypes of the frame's columns; default: pandas' own.
         declared: use the declared types of DECIMALs, independent of the values.
     """
-    chosen = form or FrameOptions()
+    chosen = options or FrameOptions()
     layout = chosen.of(table)
     if declared:
         layout = layout.with_decimals_of(chosen.of_schema(table.schema))
