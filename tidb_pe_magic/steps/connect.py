@@ -113,9 +113,7 @@ def _reopen(context: Context, name: str, request: ConnectRequest, on_event: Even
     login = replace(
         request,
         alias=request.alias if request.alias != _DEFAULT.alias else saved.name,
-        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
-        if request.user
-        else saved.user,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix, default=saved.user),
         no_prefix=True,
         database=request.database or saved.database or None,
         password_from=request.password_from or source,

@@ -90,9 +90,7 @@ def _saved_target(
     target = ClientTarget(
         host=saved.host,
         port=saved.port,
-        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
-        if request.user
-        else saved.user,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix, default=saved.user),
         database=request.database or saved.database,
         tls=TlsMode(saved.tls if request.tls == TlsMode.AUTO else request.tls),
         tls_name=request.tls_name or saved.tls_name,
@@ -111,9 +109,9 @@ def _open_target(connection: Connection, request: ConnectionStringRequest) -> Cl
     return ClientTarget(
         host=connection.host,
         port=connection.port,
-        user=login_name(connection.cluster, request.user, no_prefix=request.no_prefix)
-        if request.user
-        else connection.user,
+        user=login_name(
+            connection.cluster, request.user, no_prefix=request.no_prefix, default=connection.user
+        ),
         database=request.database or connection.database,
         tls=mode,
         tls_name=name,

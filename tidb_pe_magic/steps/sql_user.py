@@ -27,10 +27,10 @@ def full_name(cluster: Cluster, name: str, *, no_prefix: bool = False) -> str:
     return f"{cluster.name_prefix}{name}"
 
 
-def login_name(cluster: Cluster, user: str | None, *, no_prefix: bool = False) -> str:
-    """Return the login user: the given user with the cluster's prefix, or the cluster's root user."""
+def login_name(cluster: Cluster, user: str | None, *, no_prefix: bool = False, default: str = "") -> str:
+    """Return the login user: the given user with the cluster's prefix, else the default or the root user."""
     if not user:
-        return cluster.root_user
+        return default or cluster.root_user
     return full_name(cluster, user, no_prefix=no_prefix)
 
 
