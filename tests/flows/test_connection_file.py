@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,9 +172,10 @@ def test_the_console_asks_over_a_file(
     capsys.readouterr()
     assert cli.main(["query", "@tidb.json", "SELECT n FROM from_file", "--output", "csv"]) == 0
     assert capsys.readouterr().out == "n\n7\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))  # from which `query` reads the SQL
     for words, message in (
         (["load", "@tidb.json", "--table", "x"], "FRAME: is missing"),
-        (["query", "@tidb.json"], "SQL: is missing"),
+        (["query", "@tidb.json"], "SQL: is missing, and standard input is empty"),
         (["tables", "air", "ports"], "@NAME: must be @NAME or @FILE.json"),
         (["tables", "@tidb.json", "--alias", "other"], "--alias: does not go together with @tidb.json"),
     ):
