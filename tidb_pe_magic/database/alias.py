@@ -150,9 +150,9 @@ class AliasSession:
         if self.overtaken and session.effect(statement).about_statement:
             raise InvalidRequest(
                 "SQL",
-                "it asks about the previous statement, after which its Request Units were read.",
+                "it asks about the previous statement, after which its Request Units or warnings were read.",
                 advice=Advice(
-                    "Turn off the reading of Request Units, then run both statements again.",
+                    "Turn this reading off, then run both statements again.",
                     ShellCommand("%config TidbPeMagics.request_units = False"),
                 ),
             )

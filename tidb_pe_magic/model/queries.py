@@ -73,6 +73,7 @@ class QueryResult(Result):
         bytes: number of bytes that the server sent.
         seconds: from the statement to the result.
         zero_dates: column -> number of invalid dates (0000-00-00) that were converted to NaT.
+        server_warnings: the server's warnings about the statement, such as a text that was cut.
         request_units: the statement's cost; None if unknown: the cost of quick statements is not looked up.
         exact_decimals: DECIMAL columns that stay exact because a float64 would lose digits of a value.
         cut: the result had more rows than `--max-rows`.
@@ -88,6 +89,7 @@ class QueryResult(Result):
     bytes: int = 0
     seconds: float = 0.0
     zero_dates: Mapping[str, int] = field(default_factory=dict)
+    server_warnings: tuple[str, ...] = ()
     request_units: float | None = None
     exact_decimals: tuple[str, ...] = ()
     cut: bool = False

@@ -104,6 +104,7 @@ def _read(
         seconds=context.clock() - started,
         request_units=reading.tally.request_units,
         zero_dates=dict(reading.tally.zero_dates),
+        server_warnings=reading.tally.warning_texts,
         cut=cut,
         exact_decimals=exact,
     )

@@ -98,5 +98,6 @@ class SqlCells:
             bytes=tally.bytes,
             request_units=tally.request_units,
             zero_dates=dict(tally.zero_dates),
+            server_warnings=tally.warning_texts,
             **changes(query.sql, tally),
         )

@@ -66,8 +66,8 @@ class ResultStream:
         return MappingProxyType(self._zero_dates)
 
     @property
-    def warnings(self) -> int:
-        """Number of warnings for SHOW WARNINGS after the rows have been read; 1 if unknown."""
+    def warnings(self) -> int | None:
+        """Number of warnings for SHOW WARNINGS after the rows have been read; None if unknown."""
         return self._answer.warnings if self._answer is not None else 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

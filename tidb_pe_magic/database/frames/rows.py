@@ -41,7 +41,7 @@ class CursorAnswer:
         self._cursor: Any = SSCursor(driver.connection)
         self.columns: tuple[Column, ...] = ()
         # The driver only has the count of a result that it has read itself.
-        self.warnings = 1
+        self.warnings: int | None = None
         self.affected_rows = 0
         self.ended = False
 

@@ -18,6 +18,7 @@ from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.paths import output_path
 from tidb_pe_magic.database.queries.request_units import SLOW, request_units, server_counts
+from tidb_pe_magic.database.queries.server_warnings import server_warnings
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.errors import QueryFailed
 from tidb_pe_magic.files import replacement
@@ -318,7 +319,12 @@ def _read_whole(reading: ReadOptions, begin: Callable[[int, pa.Schema], Sink]) -
         with lending as session:
             started = reading.clock() if reading.clock else 0.0
             read(flight, session, reading.query, reading.tally, partial(begin, 0))
-            if reading.clock and reading.clock() - started >= SLOW:
+            if reading.clock is None:
+                return
+            slow = reading.clock() - started >= SLOW
+            if reading.tally.warnings:
+                _ask_warnings(reading, session)
+            elif slow:
                 _ask_cost(reading, session)
 
     if reading.partitions is None:
@@ -347,10 +353,29 @@ def _ask_cost(reading: ReadOptions, session: Any) -> None:
     if tally.cut or not server_counts(session, reading.query.sql):
         return
     if cells is not None:
-        if tally.warnings or session.in_transaction:
+        if tally.warnings is None or session.in_transaction:
             return
         cells.overtaken = True
     tally.request_units = request_units(session)
+
+
+def _ask_warnings(reading: ReadOptions, session: Any) -> None:
+    """Read what the server's warnings say, if the statement does not ask for them itself.
+
+    As for the cost, a lost connection would end an open transaction. There, the warnings of a change are
+    only counted; those of a SELECT may be about how it was prepared.
+    """
+    tally, cells = reading.tally, reading.cells
+    if tally.cut or effect_of(reading.query.sql).about_past:
+        return
+    if cells is not None:
+        if session.in_transaction:
+            if tally.changed is not None:
+                count = "1 warning" if tally.warnings == 1 else f"{tally.warnings} warnings"
+                tally.warning_texts = (f"{count} (run SHOW WARNINGS to list them)",)
+            return
+        cells.overtaken = True
+    tally.warning_texts = server_warnings(session) or ()
 
 
 def _prepare(

@@ -36,7 +36,8 @@ class Tally:
 
     Attributes:
         changed: rows that a statement without a result changed.
-        warnings: number of the server's warnings about the statement.
+        warnings: number of the server's warnings about the statement; None if unknown.
+        warning_texts: what they say, if it was read.
         cut: the result was not read to its end.
         request_units: cost of the statement; None if unknown.
     """
@@ -44,7 +45,8 @@ class Tally:
     rows: int = 0
     bytes: int = 0
     changed: int | None = None
-    warnings: int = 0
+    warnings: int | None = 0
+    warning_texts: tuple[str, ...] = ()
     cut: bool = False
     request_units: float | None = None
     zero_dates: dict[str, int] = field(default_factory=dict)

@@ -8,11 +8,13 @@ from tidb_pe_magic import model
 from tidb_pe_magic.display.rows import table_lines
 from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.display.views.base import view_of
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MEGABYTE = 1_000_000
+_MOST_WARNINGS = 3
 
 
 @view_of.register(model.QueryResult)
@@ -94,6 +96,10 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
     if result.zero_dates:
         columns = ", ".join(f"{column}: {count:,}" for column, count in result.zero_dates.items())
         yield f"invalid dates (such as 0000-00-00) were converted to NaT: {columns}"
+    for warning in result.server_warnings[:_MOST_WARNINGS]:
+        yield f"the server reports {one_line(warning)}"
+    if more := len(result.server_warnings[_MOST_WARNINGS:]):
+        yield f"the server reports {more} more {'warning' if more == 1 else 'warnings'}"
 
 
 def _first(result: model.QueryResult) -> str:
