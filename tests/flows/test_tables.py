@@ -86,7 +86,7 @@ def test_a_table_is_described(connected: Runbook) -> None:
         ("by_who", False, ("who", "price")),
     ]
     assert found.sample["who"].tolist()[0] == "ann"
-    assert found.rows == (("1", "ann", "1.50", "0x00ff"), ("2", None, None, None))
+    assert found.rows == (("1", "ann", "1.50", "0x00FF"), ("2", None, None, None))
     assert found.select == "SELECT `order id`, who, price, scan\nFROM test.`order`\nLIMIT 100"
     assert len(connected.query(found.select)) == 2
     text = render.text(found)
@@ -99,6 +99,19 @@ def test_a_table_is_described(connected: Runbook) -> None:
         *found.select.splitlines(),
     ):
         assert piece in text
+
+
+def test_first_rows_are_in_sql_notation(connected: Runbook) -> None:
+    """A TIME has two digits for its hours, and a DECIMAL all of its decimals, without an exponent."""
+    connected.query("CREATE TABLE test.spans (t TIME, at DATETIME(6), price DECIMAL(20,10), long_text TEXT)")
+    connected.query(
+        "INSERT INTO test.spans VALUES ('01:30:00', '2024-02-29 10:00:00.5', 0.0000001, :long)",
+        {"long": "x" * 99},
+    )
+    ((span, at, price, text),) = described(connected, "test.spans").rows
+    connected.query("DROP TABLE test.spans")
+    assert (span, at, price) == ("01:30:00", "2024-02-29 10:00:00.500000", "0.0000001000")
+    assert text == "x" * 59 + "…"
 
 
 def test_a_wide_tables_rows_are_shown_as_columns(connected: Runbook) -> None:

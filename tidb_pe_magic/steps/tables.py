@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion, over_connection
@@ -183,9 +183,12 @@ def _select(name: str, columns: Iterable[TableColumn]) -> str:
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
-    return [None if value is None else _text(value) for value in column.to_pylist()]
+    """Return the values in SQL's notation, such as 838:59:59 for a TIME, shortened to fit a table."""
+    from tidb_pe_magic.database.queries.texts import texts  # noqa: PLC0415 - pyarrow is slow to import
+
+    values = [value for chunk in column.chunks for value in texts(chunk).to_pylist()]
+    return [None if value is None else _shortened(value) for value in values]
 
 
-def _text(value: Any) -> str:
-    text = f"0x{value[:_LONGEST_TEXT].hex()}" if isinstance(value, bytes) else str(value)
+def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
