@@ -106,6 +106,13 @@ def test_a_file_names_the_decimals_that_stay_exact(
     assert [result.rows for result in results] == [1, 1]
 
 
+@pytest.mark.parametrize(("path", "outcome"), [("", "converted to NaT"), ("a.csv", "written as NULL")])
+def test_invalid_dates_are_counted(path: str, outcome: str) -> None:
+    """The line under a result says what became of dates such as 0000-00-00, in a frame and in a file."""
+    _, line = query_summary(QueryResult(alias="tidb", path=path, zero_dates={"born": 2}))
+    assert line == f"invalid dates (such as 0000-00-00) were {outcome}: born: 2"
+
+
 def test_only_a_slow_query_reads_its_cost(connected: Runbook, sandbox: Sandbox) -> None:
     """From 50 ms on, one more statement in the same session queries the Request Units.
 

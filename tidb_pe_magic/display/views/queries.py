@@ -95,7 +95,8 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
         )
     if result.zero_dates:
         columns = ", ".join(f"{column}: {count:,}" for column, count in result.zero_dates.items())
-        yield f"invalid dates (such as 0000-00-00) were converted to NaT: {columns}"
+        became = "written as NULL" if result.path else "converted to NaT"
+        yield f"invalid dates (such as 0000-00-00) were {became}: {columns}"
     for warning in result.server_warnings[:_MOST_WARNINGS]:
         yield f"the server reports {one_line(warning)}"
     if more := len(result.server_warnings[_MOST_WARNINGS:]):
