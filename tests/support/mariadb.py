@@ -60,6 +60,9 @@ class MariaDb:
         # A socket's path must be short, and pytest's temporary directories are too long.
         self._temporary = tempfile.TemporaryDirectory(prefix="tidb-pe-")
         self.directory = Path(self._temporary.name)
+        # A server that starts removes the temporary tables in its tmpdir, also those of other servers.
+        self._tmpdir = self.directory / "tmp"
+        self._tmpdir.mkdir()
         self.password = secrets.token_urlsafe()
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,6 +73,7 @@ class MariaDb:
             installer,
             "--no-defaults",
             data,
+            f"--tmpdir={self._tmpdir}",
             "--skip-test-db",
             "--innodb-log-file-size=4M",
             self._user,
@@ -110,6 +114,7 @@ class MariaDb:
     def _command(self) -> list[str]:
         options: dict[str, object] = {
             "datadir": self.directory / "data",
+            "tmpdir": self._tmpdir,
             "socket": self._socket,
             "pid-file": self.directory / "pid",
             "log-error": self.directory / "error.log",
