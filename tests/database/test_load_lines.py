@@ -22,7 +22,7 @@ from tidb_pe_magic.database.loading.sender import Sender
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import TableName, new_table
-from tidb_pe_magic.database.queries.inflight import InFlight
+from tidb_pe_magic.database.queries.inflight import InFlight, SessionPool
 from tidb_pe_magic.errors import QueryCancelled, QueryFailed, TidbPeError
 from tidb_pe_magic.model import TlsMode
 
@@ -70,7 +70,7 @@ def sent(
 ) -> tuple[int, TidbPeError | None]:
     """Send a frame into the table lines.t with LOAD DATA; return the committed rows and the error."""
     inserts = writer(frame)
-    sender = Sender(InFlight(engine, statement="INSERT"), inserts, lines=LinesWriter(inserts))
+    sender = Sender(InFlight(engine, pool=SessionPool(engine)), inserts, lines=LinesWriter(inserts))
     failure = sender.send(inserts.pieces(), cancel=cancel or threading.Event(), on_progress=lambda: None)
     return sender.ledger.rows, failure
 
@@ -79,11 +79,11 @@ def test_only_the_lines_are_sent_whatever_file_is_named(scripted: tuple[WireServ
     """A server that names a file gets the lines of LOAD DATA; after another statement it gets nothing."""
     server, engine = scripted
     server.file_requests = dict.fromkeys(("LOAD DATA", "SELECT 1", "INSERT"), "/etc/passwd")
-    with InFlight(engine).own_session(lines=True) as session:
+    with InFlight(engine, pool=SessionPool(engine)).own_session() as session:
         assert send_lines(session, STATEMENT, 3) == (2, 0)
     assert server.received == [STATEMENT.lines]
     for statement in ("SELECT 1", b"INSERT INTO t VALUES (1)"):
-        with InFlight(engine).own_session(lines=True) as session:
+        with InFlight(engine, pool=SessionPool(engine)).own_session() as session:
             with pytest.raises(pymysql.err.OperationalError, match="asked for a file of this machine"):
                 session.query(statement)
             assert not session.open
@@ -98,7 +98,7 @@ def test_another_answer_to_load_data_ends_the_connection(scripted: tuple[WireSer
     """A server that answers LOAD DATA without asking for the lines is not trusted any more."""
     server, engine = scripted
     server.results[STATEMENT.sql.decode()] = Result((), ())
-    with InFlight(engine).own_session(lines=True) as session:
+    with InFlight(engine, pool=SessionPool(engine)).own_session() as session:
         with pytest.raises(pymysql.err.OperationalError) as caught:
             send_lines(session, STATEMENT, 3)
         assert not session.open

@@ -63,7 +63,7 @@ def environ(log: CommandLog, plain_server: MariaDb) -> Iterator[dict[str, str]]:
 def test_a_login_a_query_and_a_load_send_few_commands(
     log: CommandLog, environ: dict[str, str], plain_server: MariaDb
 ) -> None:
-    """A login sends 6 commands and no ping; each session of a load sends 3, and one SET where it needs it."""
+    """A login sends 6 commands and no ping; a load of one batch logs in once."""
     plain_server.execute("CREATE OR REPLACE DATABASE trips")
     with Runbook(environ=environ) as runbook:
         user = plain_server.user
@@ -72,13 +72,25 @@ def test_a_login_a_query_and_a_load_send_few_commands(
         assert runbook.query(ONE)["a"].tolist() == [1]
         assert [with_one_ping(session) for session in log.take()] == [ASKED]
         runbook.load(pd.DataFrame({"at": pd.to_datetime(["2024-01-01T00:00Z"])}), "stamps")
-        reading, creating, sending, renaming = log.take()
-        for session in (reading, creating, sending, renaming):
-            assert session[:3] == NEXT, session
-        assert [len(session) for session in (reading, creating, renaming)] == [6, 4, 4]
-        assert reading[4] == "SELECT @@max_allowed_packet, VERSION()"
-        assert sending[3].startswith("SET autocommit = 0, sql_mode = ")
-        assert [statement.split()[0] for statement in sending[4:]] == ["LOAD", "COMMIT"]
+        (session,) = log.take()
+        assert session[:3] == NEXT
+        assert session[4] == "SELECT @@max_allowed_packet, VERSION()"
+        steps = session[6:]
+        assert [each.split()[0] for each in steps] == [
+            PING,
+            "CREATE",
+            PING,
+            "SET",
+            "LOAD",
+            "COMMIT",
+            PING,
+            "RENAME",
+        ]
+        assert steps[3].startswith("SET autocommit = 0, sql_mode = ")
+        runbook.load(pd.DataFrame({"n": range(50_000)}), "numbers")
+        opened = log.take()
+        assert len(opened) <= 3, "as many sessions as batches"
+        assert [session[:3] for session in opened] == [NEXT] * len(opened)
 
 
 def test_a_cell_on_a_new_connection_sends_few_commands(

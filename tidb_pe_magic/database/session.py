@@ -185,7 +185,7 @@ class Session(LoginConnection):
             if self.holds_transaction or effect.reads_variables:
                 self._refuse_silence()
                 return ()
-            if self._answers():
+            if self.answers():
                 return ()
         lost, failure = self.settings, None
         try:
@@ -199,12 +199,13 @@ class Session(LoginConnection):
 
     def _refuse_silence(self) -> None:
         """Raise the loss of an idle connection now: the statement might wait forever for its answer."""
-        if time.monotonic() - self._used > self.idle_limit and not self._answers():
+        if time.monotonic() - self._used > self.idle_limit and not self.answers():
             raise pymysql.err.OperationalError(
                 CR.CR_SERVER_LOST, "Lost connection to MySQL server while the session was idle"
             )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether the session is open and answers; close it otherwise."""
         if not self.open:
             return False
         if time.monotonic() - self._pinged < self.ping_limit and not self._has_input():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from tidb_pe_magic.database.loading.tables import (
 )
 from tidb_pe_magic.database.loading.task import LoadOutcome, LoadTask
 from tidb_pe_magic.database.queries.failures import driver_errors
-from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
+from tidb_pe_magic.database.queries.inflight import run_interruptibly
 from tidb_pe_magic.errors import (
     ConnectionFailed,
     InvalidRequest,
@@ -75,6 +76,11 @@ def load(task: LoadTask) -> LoadOutcome:
         LoadFailed: the error says which rows are committed.
         ConnectionFailed: the server did not answer; nothing was sent.
     """
+    with closing(task.sessions):
+        return _load(task)
+
+
+def _load(task: LoadTask) -> LoadOutcome:
     around = _read_state(task)
     for note in _advice_on_leftovers(task.name, around.left, exists=around.table is not None):
         task.on_note(note)
@@ -95,7 +101,7 @@ def load(task: LoadTask) -> LoadOutcome:
 
 
 def _read_state(task: LoadTask) -> _ServerState:
-    flight = InFlight(task.engine, statement="SHOW")
+    flight = task.flight("SHOW")
 
     def read() -> _ServerState:
         with flight.own_session() as session, driver_errors():
@@ -258,7 +264,7 @@ def _send(
     zone: str,
     lines: LinesWriter | None = None,
 ) -> tuple[Ledger, TidbPeError | None]:
-    flight = InFlight(task.engine, statement="INSERT")
+    flight = task.flight("INSERT")
     sender = Sender(flight, writer, zone=zone, lines=lines)
     failure = sender.send(pieces, cancel=task.cancel, on_progress=lambda: task.on_progress(sender.ledger))
     return sender.ledger, failure

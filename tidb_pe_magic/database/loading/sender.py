@@ -160,7 +160,7 @@ class Sender:
         tries = 0
         while piece is not None:
             try:
-                with self._flight.own_session(lines=self._lines is not None) as session:
+                with self._flight.own_session() as session:
                     self._prepare(session)
                     while piece is not None:
                         self._send(session, piece)

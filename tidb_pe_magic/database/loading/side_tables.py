@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pymysql.constants import ER
 
 from tidb_pe_magic.database.queries.failures import driver_errors
-from tidb_pe_magic.database.queries.inflight import InFlight, run_interruptibly
+from tidb_pe_magic.database.queries.inflight import run_interruptibly
 from tidb_pe_magic.errors import (
     ConnectionFailed,
     LoadFailed,
@@ -18,8 +18,6 @@ from tidb_pe_magic.errors import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from tidb_pe_magic.database.loading.tables import TableName
     from tidb_pe_magic.database.loading.task import LoadTask
 
@@ -64,12 +62,12 @@ def _failure(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: 
 
 
 def define(task: LoadTask, statement: str) -> None:
-    """Execute a DDL statement over a separate connection."""
-    _execute(task.engine, statement, task.cancel)
+    """Execute a DDL statement in one of the load's sessions."""
+    _execute(task, statement, task.cancel)
 
 
-def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
-    flight = InFlight(engine, statement=statement)
+def _execute(task: LoadTask, statement: str, cancel: threading.Event) -> None:
+    flight = task.flight(statement)
 
     def execute() -> None:
         with flight.own_session() as session, driver_errors():
@@ -90,7 +88,7 @@ def _drop(task: LoadTask, name: TableName) -> bool | None:
     timer.daemon = True
     timer.start()
     try:
-        _execute(task.engine, f"DROP TABLE {name.sql}", late)
+        _execute(task, f"DROP TABLE {name.sql}", late)
     except QueryFailed as error:
         return None if error.code in {ER.BAD_TABLE_ERROR, ER.NO_SUCH_TABLE} else False
     except (QueryCancelled, ConnectionFailed):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.database.loading.statements import MOST_ROWS
+from tidb_pe_magic.database.queries.inflight import InFlight, SessionPool
 
 if TYPE_CHECKING:
     import threading
@@ -48,6 +50,15 @@ class LoadTask:
     on_note: Callable[[str], None] = lambda _: None
     time_zone: str = ""
     together: int = MOST_ROWS
+
+    @cached_property
+    def sessions(self) -> SessionPool:
+        """The sessions of its steps: a small frame needs only one."""
+        return SessionPool(self.engine)
+
+    def flight(self, statement: str) -> InFlight:
+        """Return the tracker of the sessions in which a statement of the load runs."""
+        return InFlight(self.engine, statement=statement, pool=self.sessions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,18 +34,64 @@ _SLICE = 0.1  # seconds; on some platforms the stop button takes effect only whe
 _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
 
 
+class SessionPool:
+    """Sessions outside the engine's pool that the steps of one job use in turn; thread-safe.
+
+    They allow LOAD DATA LOCAL.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Start without sessions."""
+        self._engine = engine
+        self._idle: list[PoolProxiedConnection] = []
+
+    def take(self) -> PoolProxiedConnection:
+        """Return an idle session that still answers, or a new one.
+
+        Raises:
+            MySQLError: a new one cannot be opened.
+        """
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return dial(self._engine, lines=True)
+            session: Any = connection.dbapi_connection
+            if session.answers():
+                return connection
+            connection.invalidate()
+
+    def put_back(self, connection: PoolProxiedConnection) -> None:
+        """Keep a session without an open transaction; the next user changes the settings that it needs."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle sessions."""
+        while self._idle:
+            self._idle.pop().invalidate()
+
+
 class InFlight:
     """The sessions of one engine whose statements are running; thread-safe."""
 
-    def __init__(self, engine: Engine, *, database: str | None = None, statement: str = "") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        database: str | None = None,
+        statement: str = "",
+        pool: SessionPool | None = None,
+    ) -> None:
         """Start without sessions.
 
         Args:
             engine: of the connection.
             database: database of the dedicated sessions; default: the engine's own.
             statement: the user's statement.
+            pool: dedicated sessions are taken from it, and go back to it.
         """
         self._engine = engine
+        self._pool = pool
         self._database = database
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -66,23 +112,23 @@ class InFlight:
         """
         with driver_errors():
             connection = self._engine.pool.connect()
-        with self._borrow(connection, keep=keep) as session:
+        with self._borrow(connection, keep=_return if keep else None) as session:
             yield session
 
     @contextmanager
-    def own_session(self, *, watched: bool = True, lines: bool = False) -> Iterator[Any]:
-        """Yield a session that is always closed at the end.
+    def own_session(self, *, watched: bool = True) -> Iterator[Any]:
+        """Yield a dedicated session; without a pool, it is closed at the end.
 
         Args:
             watched: the stop button ends its statements.
-            lines: it allows LOAD DATA LOCAL.
 
         Raises:
             ConnectionFailed: it cannot be opened.
         """
         with driver_errors():
-            connection = dial(self._engine, lines=lines)
-        with self._borrow(connection, keep=False, watched=watched) as session:
+            connection = self._pool.take() if self._pool else dial(self._engine)
+        keep = self._pool.put_back if self._pool else None
+        with self._borrow(connection, keep=keep, watched=watched) as session:
             if self._database and self._database != session.database:
                 with driver_errors():
                     session.select_db(self._database)
@@ -120,8 +166,13 @@ class InFlight:
 
     @contextmanager
     def _borrow(
-        self, connection: PoolProxiedConnection, *, keep: bool = True, watched: bool = True
+        self,
+        connection: PoolProxiedConnection,
+        *,
+        keep: Callable[[PoolProxiedConnection], None] | None,
+        watched: bool = True,
     ) -> Iterator[Any]:
+        """Yield the connection's session; then `keep` it if it can be used again, or close it."""
         session: Any = connection.dbapi_connection
         intact = False
         try:
@@ -135,7 +186,7 @@ class InFlight:
                     del self._sessions[known]
                 self._idle.notify_all()
             if keep and intact and not self.stopped.is_set():
-                connection.close()
+                keep(connection)
             else:
                 connection.invalidate()
 
@@ -234,6 +285,10 @@ class InFlight:
 
 def _message(error: pymysql.err.MySQLError) -> str:
     return " ".join(str(each) for each in error.args).rstrip(".") + "."
+
+
+def _return(connection: PoolProxiedConnection) -> None:
+    connection.close()  # to its pool
 
 
 def dial(engine: Engine, *, lines: bool = False) -> PoolProxiedConnection:
