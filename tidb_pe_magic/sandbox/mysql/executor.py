@@ -12,6 +12,7 @@ from sqlglot import exp
 from tidb_pe_magic.sandbox.mysql import explain
 from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.create_like import like, model_of
+from tidb_pe_magic.sandbox.mysql.create_table import sequence_name
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
@@ -259,7 +260,11 @@ class Executor:
             passing = BoundSql(target.pass_ids())
             statements = [part for each in statements for part in (each, passing)]
         written = self.transaction.insert(
-            statements, begin=begin, table=table, check=count if check else None
+            statements,
+            begin=begin,
+            table=table,
+            sequence=sequence_name(target.sequence),
+            check=count if check else None,
         )
         if made.given:
             self._cursor.execute(target.pass_ids()).fetchall()

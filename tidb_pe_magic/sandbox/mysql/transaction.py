@@ -127,6 +127,7 @@ class Transaction:
         *,
         begin: bool,
         table: str = "",
+        sequence: str = "",
         check: Callable[[], None] | None = None,
     ) -> Written:
         """Run the statements of an INSERT as one unit.
@@ -135,10 +136,11 @@ class Transaction:
             statements: its parts.
             begin: begin a transaction that stays open.
             table: the table whose growth matters; empty if it does not.
+            sequence: the name of the sequence whose first drawn id matters; empty if the table has none.
             check: runs before, and sees the same data.
         """
         self._begin_if(begin)
-        before = self._next_values()
+        first = self._next_id(sequence)
         try:
             # Outside a transaction it commits at its end; within one, COMMIT does.
             with contextlib.nullcontext() if self._open else self._history.commit():
@@ -152,8 +154,14 @@ class Transaction:
             raise
         if self._open:
             self._writes += statements
-        drawn = [name for name, value in self._next_values().items() if value != before.get(name, value)]
-        return Written(changed, growth, before[drawn[0]] if len(drawn) == 1 else 0)
+        return Written(changed, growth, first if self._next_id(sequence) != first else 0)
+
+    def _next_id(self, sequence: str) -> int:
+        if not sequence:
+            return 0
+        found = self._cursor.execute(f"{NEXT_VALUES} WHERE sequence_name = ?", [sequence]).fetchall()
+        # A transaction that began earlier does not see the sequence of a new table.
+        return int(found[0][1]) if found else 0
 
     def _run_all(self, statements: Sequence[BoundSql]) -> int:
         alone = len(statements) > 1 and not self._open
