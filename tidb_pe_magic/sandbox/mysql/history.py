@@ -32,13 +32,7 @@ _MOST_STATES: Final = 1000
 #: Read transactions of one state: an interrupted statement invalidates its transaction.
 _READERS: Final = 4
 # DuckDB starts a transaction on a database at its first access.
-_TOUCH: Final = f"SELECT 1 FROM {HIDDEN_SCHEMA}.schemata LIMIT 0"  # noqa: S608 - of a constant
-
-
-def begin(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Start a transaction that sees the current state, not the state at its first statement."""
-    cursor.execute("BEGIN TRANSACTION")
-    cursor.execute(_TOUCH)
+_TOUCH: Final = f'SELECT 1 FROM {HIDDEN_SCHEMA}."base nothing" LIMIT 0'  # noqa: S608 - of a constant
 
 
 def from_datetime(moment: datetime) -> int:
@@ -134,6 +128,8 @@ class History:
         """
         # A separate cursor, because DuckDB refuses concurrent calls over the same one.
         self._database = database.cursor()
+        # Parsed once: each commit starts several transactions.
+        self._begin_statements = self._database.extract_statements(f"BEGIN TRANSACTION; {_TOUCH}")
         self._clock = clock
         self._life = life
         self._most = most
@@ -157,7 +153,7 @@ class History:
         """Yield the number of commits, and a cursor whose transaction sees exactly these commits."""
         with self._lock:
             cursor, commits = self._database.cursor(), self._commits
-            begin(cursor)
+            self._start(cursor)
         try:
             yield commits, cursor
         finally:
@@ -172,7 +168,7 @@ class History:
     def begin(self, holder: object, cursor: duckdb.DuckDBPyConnection) -> int:
         """Start a transaction; while `holder` has it, the states that it can see are not collected."""
         with self._lock:
-            begin(cursor)
+            self._start(cursor)
             started = self._held[holder] = self.timestamp()
             return started
 
@@ -220,11 +216,16 @@ class History:
         with state.reader() as reader:
             yield reader
 
+    def _start(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Start a transaction that sees the current state, not the state at its first statement."""
+        for statement in self._begin_statements:
+            cursor.execute(statement)
+
     def _kept_present(self) -> _State:
         if self._present is None:
             cursors = [self._database.cursor() for _ in range(_READERS)]
             for cursor in cursors:
-                begin(cursor)
+                self._start(cursor)
             self._present = _State(list(map(Reader, cursors)))
         return self._present
 

@@ -44,6 +44,7 @@ _NO_TEXT, _NO_COUNT = "CAST(NULL AS VARCHAR)", "CAST(NULL AS BIGINT)"
 
 # The views' base; these names are not tables of information_schema, and clients do not use them.
 _BASES: Final = f"""
+CREATE VIEW {HIDDEN_SCHEMA}."base nothing" AS SELECT 1;
 CREATE VIEW {HIDDEN_SCHEMA}."base keys" AS
   WITH named AS (
     SELECT schema_name, table_name, unnest(from_json(json_extract(comment, '$.keys'),
