@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tidb_pe_magic.sandbox.mysql import date_arithmetic, information_schema
+from tidb_pe_magic.sandbox.mysql import conversion_macros, date_arithmetic, information_schema, time_functions
 from tidb_pe_magic.sandbox.mysql.functions import MACROS
 
 _MACROS: Final = """
@@ -13,8 +13,8 @@ CREATE MACRO mysql_fits(x, most) AS length(rtrim(x, ' ')) <= most;
 CREATE MACRO mysql_fits_bytes(x, most) AS octet_length(x) <= most;
 CREATE MACRO mysql_length(x) AS CASE typeof(x)
   WHEN 'BLOB' THEN octet_length(TRY_CAST(x AS BLOB)) ELSE strlen(CAST(x AS VARCHAR)) END;
-CREATE MACRO mysql_last_day(x) AS last_day(CAST(x AS DATE));
-CREATE MACRO mysql_dayname(x) AS dayname(CAST(x AS DATE));
+CREATE MACRO mysql_last_day(x) AS last_day(mysql_to_date(x));
+CREATE MACRO mysql_dayname(x) AS dayname(mysql_to_date(x));
 CREATE MACRO mysql_dayofweek(x) AS dayofweek(x) + 1;
 CREATE MACRO mysql_weekday(x) AS isodow(CAST(x AS TIMESTAMP)) - 1;
 CREATE MACRO mysql_substring_index(s, d, n) AS CASE WHEN n >= 0
@@ -40,7 +40,10 @@ CREATE MACRO mysql_timestampdiff(unit, a, b) AS CASE unit
   ELSE date_sub(unit, CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP)) END;
 CREATE MACRO mysql_json_unquote(x) AS CAST(x AS JSON) ->> '$';
 CREATE MACRO mysql_isnull(x) AS x IS NULL;
-CREATE MACRO mysql_makedate(y, d) AS make_date(y, 1, 1) + CAST(d - 1 AS INTEGER);
+CREATE MACRO mysql_makedate(y, d) AS
+  CASE WHEN d > 0 THEN make_date(y, 1, 1) + CAST(d - 1 AS INTEGER) END;
+CREATE MACRO mysql_find_in_set(x, s) AS CASE WHEN x IS NOT NULL AND s IS NOT NULL
+  THEN coalesce(list_position(string_split(s, ','), x), 0) END;
 CREATE MACRO mysql_field(x, a) AS coalesce(list_position([a], x), 0),
   (x, a, b) AS coalesce(list_position([a, b], x), 0),
   (x, a, b, c) AS coalesce(list_position([a, b, c], x), 0),
@@ -70,4 +73,5 @@ CREATE MACRO mysql_part_div(a BIGINT, b BIGINT) AS CAST(a / nullif(b, 0) AS DECI
 
 #: Settings, which are not part of a copied database.
 SETTINGS: Final = "SET GLOBAL error_on_division_by_zero = false; SET GLOBAL TimeZone = 'UTC'"
-SCRIPT: Final = f"{_MACROS}{MACROS}{date_arithmetic.MACROS}{information_schema.SCRIPT}"
+_OTHERS: Final = f"{MACROS}{time_functions.MACROS}{date_arithmetic.MACROS}{information_schema.SCRIPT}"
+SCRIPT: Final = f"{conversion_macros.MACROS}{_MACROS}{_OTHERS}"

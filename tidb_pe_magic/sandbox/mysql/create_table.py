@@ -47,7 +47,6 @@ _KEPT: Final = (
     exp.DefaultColumnConstraint,
     exp.PrimaryKeyColumnConstraint,
     exp.UniqueColumnConstraint,
-    exp.CheckColumnConstraint,
     exp.GeneratedAsIdentityColumnConstraint,
     exp.ComputedColumnConstraint,
 )
@@ -85,7 +84,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
         if key := _key(item, keys + own_keys):
             # TiDB lists the keys of columns after the others.
             (own_keys if isinstance(item, exp.ColumnDef) else keys).append(key)
-        if isinstance(item, exp.IndexColumnConstraint):
+        if isinstance(item, exp.IndexColumnConstraint) or _is_check(item):
             continue
         if isinstance(item, exp.ColumnDef) and item.kind is not None:
             _widen(item.kind)
@@ -114,6 +113,13 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
         text = json.dumps(stored, ensure_ascii=False)
         follow_up.append(f"COMMENT ON TABLE {table} IS {sql_string(text)}")
     return follow_up
+
+
+def _is_check(item: exp.Expr) -> bool:
+    """Return whether it is a CHECK, which TiDB ignores by default (tidb_enable_check_constraint)."""
+    if isinstance(item, exp.Constraint):
+        return bool(item.expressions) and isinstance(item.expressions[0], exp.CheckColumnConstraint)
+    return isinstance(item, exp.CheckColumnConstraint)
 
 
 def _mysql_kind(kind: exp.DataType, collation: str) -> str:

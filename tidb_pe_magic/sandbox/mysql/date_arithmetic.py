@@ -49,7 +49,7 @@ def add_interval(node: exp.Expr) -> exp.Expr | None:
         return exp.cast(moment.copy(), "timestamp")
     if isinstance(moment, exp.Literal) and moment.is_string:
         moment = exp.cast(moment.copy(), "varchar" if _stays_text(node) else "timestamp")
-        if moment.is_type("varchar") and unit not in _DAYS:
+        if moment.is_type("varchar") and (unit not in _DAYS or isinstance(node, exp.TimestampAdd)):
             return exp.Anonymous(this="mysql_text_plus_time", expressions=[moment, added])
     if unit in _DAYS:
         return exp.Anonymous(this="mysql_plus_days", expressions=[moment.copy(), added])
@@ -59,9 +59,13 @@ def add_interval(node: exp.Expr) -> exp.Expr | None:
 def _stays_text(node: exp.Expr) -> bool:
     """Return whether the sum is not part of a comparison or a function of times."""
     parent = node.parent
-    while isinstance(parent, exp.Paren) or (parent is not None and _parts(parent) is not None):
+    while parent is not None and (_is_transparent(parent) or _parts(parent) is not None):
         parent = parent.parent
     return parent is None or isinstance(parent, _TEXTS)
+
+
+def _is_transparent(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Paren) or (isinstance(node, exp.Anonymous) and node.name == "mysql_text")
 
 
 def _parts(node: exp.Expr) -> tuple[exp.Expr, exp.Interval, bool] | None:

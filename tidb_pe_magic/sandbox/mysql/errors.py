@@ -170,6 +170,10 @@ _TRANSACTION: Sequence[_Rule] = (
     (r'duplicate key "([^"]*)"', 1062, "Duplicate entry '{0}' for key 'PRIMARY'"),
     (r"[Cc]onflict", 9007, "Write conflict, please try again"),
 )
+_RANGE: Sequence[_Rule] = (
+    (r"Overflow in \w+ of U(?:INT|BIGINT)", 1690, "BIGINT UNSIGNED value is out of range"),
+    (r"Overflow in \w+ of ", 1690, "BIGINT value is out of range"),
+)
 _RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
     (duckdb.CatalogException, _CATALOG, UNKNOWN_ERROR),
     (duckdb.BinderException, _BINDER, UNKNOWN_ERROR),
@@ -178,7 +182,7 @@ _RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
     (duckdb.InterruptException, (), QUERY_INTERRUPTED),
     (duckdb.ParserException, (), PARSE_ERROR),
     (duckdb.ConversionException, ((r"(Type \S+ with value .* out of range[^\n]*)", 1264, "{0}"),), 1292),
-    (duckdb.OutOfRangeException, (), 1264),
+    (duckdb.OutOfRangeException, _RANGE, 1264),
     (duckdb.NotImplementedException, (), NOT_SUPPORTED),
 )
 

@@ -34,7 +34,7 @@ CREATE MACRO mysql_round(x DOUBLE) AS round_even(x, 0),
   (x HUGEINT) AS x,
   (x DECIMAL(38, 12)) AS round(x, 0),
   (x DOUBLE, n) AS round_even(x, n),
-  (x BIGINT, n) AS round(x, n),
+  (x BIGINT, n) AS CASE WHEN n >= 0 THEN x ELSE CAST(round_even(CAST(x AS DOUBLE), n) AS BIGINT) END,
   (x HUGEINT, n) AS round(x, n),
   (x DECIMAL(38, 12), n) AS round(x, n);
 -- Without the fraction; DuckDB divides decimals.
@@ -114,6 +114,8 @@ def _format(node: exp.Expr) -> exp.Expr:
 def _from_unix_time(node: exp.Expr) -> exp.Expr:
     """Return FROM_UNIXTIME with a format as DATE_FORMAT."""
     written = node.args.get("format")
+    if isinstance(node.this, exp.Neg) and isinstance(node.this.this, exp.Literal):
+        return exp.cast(exp.null(), "timestamp")
     return node if written is None else exp.TimeToStr(this=exp.UnixToTime(this=node.this), format=written)
 
 
@@ -169,7 +171,22 @@ def _json_object(node: exp.Expr) -> exp.Expr:
 def _named(node: exp.Expr) -> exp.Expr:
     if node.name.upper() == "JSON_ARRAYAGG" and len(node.expressions) == 1:
         return _json_group("json_group_array", node.expressions[0].copy())
+    if node.name.upper() == "OCTET_LENGTH" and len(node.expressions) == 1:
+        return _call("mysql_length", node.expressions[0])
     return node
+
+
+def _regexp_substr(node: exp.Expr) -> exp.Expr:
+    found = _call("regexp_extract", node.this.copy(), node.expression.copy())
+    return exp.Nullif(this=found, expression=exp.Literal.string(""))
+
+
+def _elt(node: exp.Expr) -> exp.Expr:
+    """Return ELT, whose numbers below 1 choose nothing; DuckDB's count from the end."""
+    values = exp.Array(expressions=[each.copy() for each in node.expressions])
+    chosen = _call("list_extract", values, node.this.copy())
+    some = exp.GT(this=node.this.copy(), expression=exp.Literal.number(0))
+    return exp.Case(ifs=[exp.If(this=some, true=chosen)])
 
 
 _REPLACEMENTS: Final[
@@ -188,6 +205,8 @@ _REPLACEMENTS: Final[
     (exp.DataType, _column_type),
     (exp.JSONObjectAgg, _json_object),
     (exp.Anonymous, _named),
+    (exp.RegexpSubstr, _regexp_substr),
+    (exp.Elt, _elt),
     (exp.Collate, lambda node: collate(node) if isinstance(node, exp.Collate) else node),
 )
 

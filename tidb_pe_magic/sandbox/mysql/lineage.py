@@ -101,3 +101,28 @@ def _projection(node: exp.Expr, scope: _Scope) -> list[Output]:
     inner = inner.unnest() if isinstance(inner, exp.Paren) else inner
     source = scope.found(inner.table.lower(), inner.name) if isinstance(inner, exp.Column) else None
     return [(node.alias_or_name, source)]
+
+
+def source_of(column: exp.Column, columns: Columns) -> Source | None:
+    """Return the table's column that a column of a statement means; None if it is not certain."""
+    shared = {each.alias.lower() for each in column.root().find_all(exp.CTE)}
+
+    def known(schema: str, table: str) -> Sequence[Output]:
+        return () if not schema and table.lower() in shared else columns(schema, table)
+
+    node = column.find_ancestor(exp.Select, exp.Update, exp.Delete)
+    while node is not None:
+        scope = _Scope(known)
+        if isinstance(node, exp.Select):
+            tables = list(_tables(node, scope))
+        else:
+            tables = [(node.this.alias_or_name, known(node.this.db, node.this.name))]
+        scope.tables.update({alias.lower(): outputs_of for alias, outputs_of in tables})
+        if column.table.lower() in scope.tables if column.table else any(scope.tables.values()):
+            # An outer query is only asked if no inner one may have the column.
+            names = {name.lower() for outputs_of in scope.tables.values() for name, _ in outputs_of}
+            if column.table or column.name.lower() in names or not all(scope.tables.values()):
+                certain = bool(column.table) or all(scope.tables.values())
+                return scope.found(column.table.lower(), column.name) if certain else None
+        node = node.find_ancestor(exp.Select, exp.Update, exp.Delete)
+    return None

@@ -208,7 +208,7 @@ def _moment(cursor: Cursor, kind: FieldType) -> exp.Expr:
     hour, minute, second = (parts.number(1) for _ in range(3)) if parts.left else (0, 0, 0)
     fraction = f".{parts.number(4):06}" if parts.left else ""
     text += f" {hour:02}:{minute:02}:{second:02}{fraction}"
-    return exp.cast(exp.Literal.string(text), "datetime")
+    return exp.cast(exp.Literal.string(text), "timestamp")
 
 
 def _duration(cursor: Cursor) -> str:

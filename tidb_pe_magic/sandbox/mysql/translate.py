@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import ErrorLevel, exp, parse_one
 
+from tidb_pe_magic.sandbox.mysql.conversions import convert
 from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
 from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval
+from tidb_pe_magic.sandbox.mysql.decimal_scale import fix_scales
+from tidb_pe_magic.sandbox.mysql.dependent_columns import choose_dependent
 from tidb_pe_magic.sandbox.mysql.errors import (
     UNKNOWN_FUNCTION,
     SqlError,
@@ -20,6 +23,7 @@ from tidb_pe_magic.sandbox.mysql.grouping import rewrite_grouping
 from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.parser import STUB
+from tidb_pe_magic.sandbox.mysql.time_functions import time_function
 from tidb_pe_magic.sandbox.mysql.time_zones import epoch_in_zone, read_in_zone
 from tidb_pe_magic.sandbox.mysql.updates import select_rows
 
@@ -43,7 +47,8 @@ _MEAN: Final = "mysql_avg"
 _CHOICES: Final = (exp.Case, exp.If, exp.Coalesce, exp.Nullif)
 _NAMED_MACROS: Final = frozenset(
     {
-        "field", "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "substring_index",
+        "field", "find_in_set", "from_days",
+        "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "substring_index",
         "time_to_sec", "timediff", "unix_timestamp", "weekday", "yearweek",
     }
 )  # fmt: skip
@@ -105,6 +110,9 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
         tree = without_join(tree)
         select_rows(tree)
     rewrite_grouping(tree)
+    choose_dependent(tree, context.columns)
+    fix_scales(tree, context.columns)
+    convert(tree, context.columns)
     _escape_patterns(tree)
     tree = _translate(tree, context)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
@@ -173,7 +181,7 @@ def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.TimestampDiff):
         return _timestamp_difference(node)
-    if (moved := add_interval(node) or epoch_in_zone(node, context.zone)) is not None:
+    if (moved := add_interval(node) or epoch_in_zone(node, context.zone) or time_function(node)) is not None:
         return moved
     if isinstance(node, exp.Func):
         return _replace_function(node, context)

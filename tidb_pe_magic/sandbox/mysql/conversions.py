@@ -1,0 +1,288 @@
+"""MySQL's implicit conversions, and its casts, which take what a text begins with instead of failing.
+
+DuckDB compares a text with a number by converting the text to the number's type, and fails if it cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from tidb_pe_magic.sandbox.mysql.kinds import (
+    DATE,
+    DATETIME,
+    DECIMAL,
+    INTEGER,
+    MOMENTS,
+    NUMBERS,
+    TEXT,
+    TIME,
+    Kinds,
+    choices,
+)
+from tidb_pe_magic.sandbox.mysql.time_functions import is_clock, to_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tidb_pe_magic.sandbox.mysql.lineage import Columns
+
+_D: Final = exp.DataType.Type
+_COMPARISONS: Final = (
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
+)
+_ARITHMETIC: Final = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Neg, exp.Round)
+_TEXT_CALLS: Final = (
+    *(exp.Upper, exp.Lower, exp.Replace, exp.Trim, exp.Substring, exp.Left, exp.Right),
+    *(exp.Like, exp.RegexpLike, exp.StrPosition, exp.Pad),
+)
+_NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+_INTEGER: Final = re.compile(r"[-+]?\d{1,18}")
+#: Characters of a DATE; a longer text also has a time.
+_DATE_LENGTH: Final = 10
+
+
+def convert(tree: exp.Expr, columns: Columns) -> exp.Expr:
+    """Return a statement of MySQL whose conversions are explicit; the tree is changed in place.
+
+    Args:
+        tree: the statement.
+        columns: looks up the columns of a table.
+    """
+    kinds = Kinds(columns)
+    for paren in list(tree.find_all(exp.Paren)):
+        days = to_days(paren)
+        if days is not None:
+            paren.replace(days)
+    for node in reversed(list(tree.dfs())):
+        for types, handle in _HANDLERS:
+            if isinstance(node, types):
+                handle(node, kinds)
+                break
+    return tree
+
+
+def _call(macro: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=macro, expressions=list(arguments))
+
+
+def _wrap(node: exp.Expr, macro: str) -> None:
+    node.replace(_call(macro, node.copy()))
+
+
+def _to_date(node: exp.Expr, kinds: Kinds) -> None:
+    if kinds.of(node.this) not in {DATE, DATETIME}:
+        node.replace(_call("mysql_to_date", node.this))
+
+
+def _to_timestamp(node: exp.Expr, kinds: Kinds) -> None:
+    if kinds.of(node.this) not in MOMENTS:
+        node.replace(_call("mysql_to_datetime", node.this, exp.Literal.number(6)))
+
+
+def _cast(node: exp.Expr, kinds: Kinds) -> None:
+    """Replace a cast by one that does not fail, unless DuckDB's has the same values."""
+    if isinstance(node, exp.Cast) and not node.find_ancestor(exp.ColumnDef):
+        kind, target = kinds.of(node.this), node.to.this
+        cast = _moment_cast(node, kind, target) or _plain_cast(node, kind, target)
+        if cast is not None:
+            node.replace(cast)
+
+
+def _moment_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
+    value, sizes = node.this, node.to.expressions
+    if target is _D.DATE and kind not in {DATE, DATETIME, ""}:
+        return _call("mysql_to_date", value)
+    if target is _D.DATETIME and kind not in {TIME, DATE, ""}:
+        digits = sizes[0].name if sizes else "0"
+        return _call("mysql_to_datetime", value, exp.Literal.number(digits))
+    if target is _D.TIME and kind in {TEXT, INTEGER} and not sizes:
+        return _call("mysql_to_time", value)
+    return None
+
+
+def _plain_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
+    value, sizes = node.this, node.to.expressions
+    if target is _D.BIGINT and kind in MOMENTS:
+        return _call("mysql_moment_number", value)
+    if target is _D.BIGINT and kind == TEXT:
+        return _call("mysql_to_integer", value)
+    if target in {_D.DECIMAL, _D.DOUBLE, _D.FLOAT} and kind == TEXT:
+        return exp.Cast(this=_call("mysql_prefix", value), to=node.to)
+    if target in {_D.CHAR, _D.VARCHAR, _D.CHARACTER_SET}:
+        text = _call("mysql_text", value)
+        return exp.Left(this=text, expression=sizes[0].this) if sizes else text
+    return None
+
+
+def _number_literal(node: exp.Expr) -> exp.Expr:
+    """Return the number that a text literal begins with; a DOUBLE unless it is a plain integer."""
+    found = _NUMBER.match(node.name)
+    text = found[1] if found else "0"
+    if _INTEGER.fullmatch(text):
+        return exp.Literal.number(int(text))
+    return exp.cast(exp.Literal.string(text), "double")
+
+
+def _number_of(node: exp.Expr | None, kinds: Kinds) -> None:
+    """Make a text, a date or a time a number."""
+    if node is None:
+        return
+    kind = kinds.of(node)
+    if kind == TEXT:
+        if isinstance(node, exp.Literal):
+            node.replace(exp.cast(_number_literal(node), "double"))
+        else:
+            _wrap(node, "mysql_prefix")
+    elif kind in MOMENTS:
+        _wrap(node, "mysql_moment_number")
+
+
+def _calculate(node: exp.Expr, kinds: Kinds) -> None:
+    sides = [node.this, node.args.get("expression")]
+    if any(isinstance(each, exp.Interval) for each in sides):
+        return
+    for each in sides:
+        _number_of(each, kinds)
+
+
+def _compare(node: exp.Expr, kinds: Kinds) -> None:
+    if isinstance(node, exp.Between):
+        sides = [node.this, node.args["low"], node.args["high"]]
+    elif isinstance(node, exp.In):
+        if node.args.get("query") is not None:
+            return
+        sides = [node.this, *node.expressions]
+    else:
+        sides = [node.this, node.expression]
+    pairs = [(side, kinds.of(side)) for side in sides]
+    known = {kind for _, kind in pairs}
+    if TEXT in known and known & NUMBERS:
+        for side, kind in pairs:
+            if kind == TEXT:
+                _compared_number(side)
+    elif known & NUMBERS and known & {DATE, DATETIME}:
+        _compare_dates(pairs, with_time=DATETIME in known)
+    elif DATE in known and any(_has_time(side) for side in sides):
+        for side in sides:
+            side.replace(exp.cast(side.copy(), "timestamp"))
+
+
+def _compared_number(side: exp.Expr) -> None:
+    if isinstance(side, exp.Literal):
+        side.replace(_number_literal(side))
+    else:
+        _wrap(side, "mysql_prefix")
+
+
+def _compare_dates(pairs: Sequence[tuple[exp.Expr, str]], *, with_time: bool) -> None:
+    """Compare dates with numbers as numbers; 20240101 is midnight."""
+    for side, kind in pairs:
+        if kind in {DATE, DATETIME}:
+            _wrap(side, "mysql_moment_number")
+        elif with_time and isinstance(side, exp.Literal) and len(side.name) == len("20240101"):
+            side.replace(exp.Literal.number(f"{side.name}000000"))
+
+
+def _has_time(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and node.is_string and len(node.name.strip()) > _DATE_LENGTH
+
+
+def _text_of(node: exp.Expr | None, kinds: Kinds, *, unknown: bool = False) -> None:
+    if node is not None and not isinstance(node, exp.Null):
+        kind = kinds.of(node)
+        if kind not in {TEXT, ""} or (unknown and kind == ""):
+            _wrap(node, "mysql_text")
+
+
+def _choose(node: exp.Expr, kinds: Kinds) -> None:
+    """Make all values texts if one is, and conditions truth values."""
+    if isinstance(node, exp.If) and isinstance(node.parent, exp.Case):
+        return  # a part of CASE
+    conditions = [each.this for each in node.args["ifs"]] if isinstance(node, exp.Case) else []
+    if isinstance(node, exp.If):
+        conditions = [node.this]
+    if not (isinstance(node, exp.Case) and node.this is not None):
+        for each in conditions:
+            _condition(each, kinds)
+    values = [each for each in choices(node) if not isinstance(each, exp.Null)]
+    found = {kinds.of(each) for each in values}
+    if isinstance(node, exp.Greatest | exp.Least) and found & NUMBERS:
+        return
+    if TEXT in found and len(found) > 1 and "" not in found:
+        for each in values:
+            _text_of(each, kinds)
+
+
+def _whole(node: exp.Expr, kinds: Kinds) -> None:
+    """Let CEIL and FLOOR of exact numbers be integers."""
+    kind = kinds.of(node.this)
+    _number_of(node.this, kinds)
+    if kind in {INTEGER, DECIMAL} and not isinstance(node.parent, exp.Cast):
+        node.replace(exp.cast(node.copy(), "bigint"))
+
+
+def _moment_of(node: exp.Expr, kinds: Kinds) -> None:
+    """Make a text a time, or a date with a time."""
+    if kinds.of(node) == TEXT:
+        if is_clock(node):
+            _wrap(node, "mysql_to_time")
+        else:
+            node.replace(_call("mysql_to_datetime", node.copy(), exp.Literal.number(6)))
+
+
+def _condition(node: exp.Expr | None, kinds: Kinds) -> None:
+    if node is not None and kinds.of(node) == TEXT:
+        _number_of(node, kinds)
+
+
+def _numbers(node: exp.Expr, kinds: Kinds) -> None:
+    kind = kinds.of(node.this)
+    _number_of(node.this, kinds)
+    if kind in MOMENTS:
+        node.set("this", exp.cast(node.this.copy(), "double"))
+
+
+def _text(node: exp.Expr, kinds: Kinds) -> None:
+    _text_of(node.this, kinds)
+
+
+def _texts(node: exp.Expr, kinds: Kinds) -> None:
+    for each in list(node.expressions):
+        _text_of(each, kinds, unknown=True)
+
+
+def _conditions(node: exp.Expr, kinds: Kinds) -> None:
+    for each in (node.this, node.args.get("expression")):
+        _condition(each, kinds)
+
+
+def _moment(node: exp.Expr, kinds: Kinds) -> None:
+    _moment_of(node.expression if isinstance(node, exp.Extract) else node.this, kinds)
+
+
+def _named(node: exp.Expr, kinds: Kinds) -> None:
+    if node.name.upper() == "MICROSECOND" and node.expressions:
+        _moment_of(node.expressions[0], kinds)
+        number = exp.Anonymous(this="microsecond", expressions=[node.expressions[0].copy()])
+        node.replace(exp.Mod(this=number, expression=exp.Literal.number(1_000_000)))
+
+
+_HANDLERS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr, Kinds], None]]]] = (
+    ((exp.TsOrDsToDate,), _to_date),
+    ((exp.TsOrDsToTimestamp,), _to_timestamp),
+    ((exp.Cast,), _cast),
+    (_COMPARISONS, _compare),
+    (_ARITHMETIC, _calculate),
+    ((exp.Sum, exp.Avg), _numbers),
+    (_TEXT_CALLS, _text),
+    ((exp.Concat, exp.ConcatWs), _texts),
+    ((exp.Case, exp.If, exp.Coalesce, exp.Greatest, exp.Least), _choose),
+    ((exp.Ceil, exp.Floor), _whole),
+    ((exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.Extract), _moment),
+    ((exp.Anonymous,), _named),
+    ((exp.And, exp.Or, exp.Not, exp.Xor, exp.Where), _conditions),
+)
