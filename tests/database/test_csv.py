@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.database.queries import csv_file
-from tidb_pe_magic.database.queries.results import CSV_FILE, ReadOptions, read_file
+from tidb_pe_magic.database.queries.results import CSV_FILE, ReadOptions, write_file
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
@@ -42,7 +42,7 @@ def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
 def written(engine: Engine, sql: str, path: Path) -> str:
     """Write a statement's result to a file and return its text."""
     reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event())
-    assert read_file(reading, str(path), CSV_FILE) == (path, ())
+    assert write_file(reading, str(path), CSV_FILE) == (path, ())
     return path.read_bytes().decode("utf-8")
 
 

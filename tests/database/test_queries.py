@@ -25,8 +25,8 @@ from tidb_pe_magic.database.queries.results import (
     ReadOptions,
     frame,
     parquet_file,
-    read_file,
     read_table,
+    write_file,
 )
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally
 from tidb_pe_magic.errors import (
@@ -77,7 +77,7 @@ def numbers(engine: Engine, sql: str, *params: object) -> list[Any]:
 
 def written(engine: Engine, sql: str, path: Path, form: FrameOptions | None = None) -> Path:
     """Write a statement's rows to a Parquet file; return its path."""
-    return read_file(reading(engine, sql), str(path), parquet_file(form))[0]
+    return write_file(reading(engine, sql), str(path), parquet_file(form))[0]
 
 
 def test_a_result_is_whole_and_counted(engine: Engine) -> None:
@@ -269,14 +269,14 @@ def test_parameters_arrive_as_they_are(engine: Engine, text: str, number: int, d
 def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tmp_path: Path) -> None:
     """The file has every row in order; a failure leaves the previous file and no temporary file."""
     path = tmp_path / "rows.parquet"
-    assert read_file(reading(engine, MANY), str(path)) == (path, ())
+    assert write_file(reading(engine, MANY), str(path)) == (path, ())
     assert pq.read_table(path).column("n").to_pylist() == list(range(1, ROWS + 1))
     before = path.read_bytes()
     with pytest.raises(QueryFailed):
-        read_file(reading(engine, "SELECT nope"), str(path))
+        write_file(reading(engine, "SELECT nope"), str(path))
     cancel = threading.Event()
     with pytest.raises(QueryCancelled):
-        read_file(reading(engine, ENDLESS, cancel=cancel, on_progress=lambda _: cancel.set()), str(path))
+        write_file(reading(engine, ENDLESS, cancel=cancel, on_progress=lambda _: cancel.set()), str(path))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -324,7 +324,7 @@ def test_a_long_files_dtypes_fit_all_its_rows(engine: Engine, tmp_path: Path) ->
 def test_two_columns_of_one_name_are_not_written(engine: Engine, tmp_path: Path) -> None:
     """Duplicate column names, unreadable for pandas, are refused before the query, with advice."""
     with pytest.raises(InvalidRequest, match=r"two columns of the result are named id.*AS id_2"):
-        read_file(reading(engine, "SELECT 1 AS id, 2 AS id"), str(tmp_path / "join.parquet"))
+        write_file(reading(engine, "SELECT 1 AS id, 2 AS id"), str(tmp_path / "join.parquet"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -342,7 +342,7 @@ def test_a_place_that_cannot_be_written_is_refused(
 ) -> None:
     """A path that cannot be written is refused before the server is asked."""
     with pytest.raises(InvalidRequest, match=f"--to-parquet.*{words}"):
-        read_file(reading(engine, MANY), str(tmp_path / path))
+        write_file(reading(engine, MANY), str(tmp_path / path))
 
 
 def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> None:
@@ -352,14 +352,14 @@ def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> Non
     (tmp_path / "link").symlink_to("/dev/null")
     for place in (pipe, tmp_path / "link"):
         with pytest.raises(InvalidRequest, match="not a regular file"):
-            read_file(reading(engine, "SELECT 1 AS a"), str(place))
+            write_file(reading(engine, "SELECT 1 AS a"), str(place))
     assert pipe.is_fifo()
 
 
 def test_a_name_may_be_as_long_as_the_file_system_takes(engine: Engine, tmp_path: Path) -> None:
     """A file name of the maximum length works, because the temporary name is not longer."""
     place = tmp_path / ("ü" * 123 + ".parquet")
-    assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))[0]).num_rows == 1
+    assert pq.read_table(write_file(reading(engine, "SELECT 1 AS a"), str(place))[0]).num_rows == 1
 
 
 def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:

@@ -80,10 +80,10 @@ def _read(
     options = _frame_options(request)
     try:
         if request.to_csv is not None:
-            place, exact = results.read_file(reading, request.to_csv, results.CSV_FILE)
+            place, exact = results.write_file(reading, request.to_csv, results.CSV_FILE)
             path = str(place)
         elif request.to_parquet is not None:
-            place, exact = results.read_file(reading, request.to_parquet, results.parquet_file(options))
+            place, exact = results.write_file(reading, request.to_parquet, results.parquet_file(options))
             path = str(place)
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)

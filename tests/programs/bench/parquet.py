@@ -48,14 +48,14 @@ def run(server: MariaDb, options: Namespace) -> None:
 
 
 def _writer(task: Mapping[str, Any], path: Path) -> Callable[[str], int]:
-    from tidb_pe_magic.database.queries.results import ReadOptions, read_file
+    from tidb_pe_magic.database.queries.results import ReadOptions, write_file
     from tidb_pe_magic.database.queries.statement import BoundStatement
 
     engine = our_engine(task)
 
     def write(sql: str) -> int:
         reading = ReadOptions(engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event())
-        read_file(reading, str(path))
+        write_file(reading, str(path))
         return reading.tally.rows
 
     return write

@@ -24,7 +24,7 @@ _TYPES_FOLLOW = 1
 _ZERO = dt.timedelta(0)
 
 
-def bind(params: Sequence[object], encoding: str) -> bytes:
+def encode(params: Sequence[object], encoding: str) -> bytes:
     """Return the parameters' part of COM_STMT_EXECUTE: NULL bits, types and values.
 
     Raises:

@@ -11,7 +11,7 @@ from pymysql.constants import COMMAND, ER
 
 from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
 from tidb_pe_magic.database.frames.driver import Driver
-from tidb_pe_magic.database.frames.parameters import bind
+from tidb_pe_magic.database.frames.parameters import encode
 from tidb_pe_magic.database.frames.statement import check_number
 from tidb_pe_magic.database.frames.types import columns
 
@@ -72,7 +72,7 @@ class PreparedStatement:
         """
         self.check(params)
         head = struct.pack("<IBI", self.number, _NO_CURSOR, _ONCE)
-        return head + (bind(params, encoding) if params else b"")
+        return head + (encode(params, encoding) if params else b"")
 
 
 def prepare(driver: Driver, sql: str, declarations: Declarations) -> PreparedStatement | None:

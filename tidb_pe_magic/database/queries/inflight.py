@@ -55,7 +55,7 @@ class SessionPool:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return dial(self._engine, lines=True)
+                return open_outside_pool(self._engine, lines=True)
             session: Any = connection.dbapi_connection
             if session.answers():
                 return connection
@@ -126,7 +126,7 @@ class InFlight:
             ConnectionFailed: it cannot be opened.
         """
         with driver_errors():
-            connection = self._pool.take() if self._pool else dial(self._engine)
+            connection = self._pool.take() if self._pool else open_outside_pool(self._engine)
         keep = self._pool.put_back if self._pool else None
         with self._borrow(connection, keep=keep, watched=watched) as session:
             if self._database and self._database != session.database:
@@ -258,7 +258,7 @@ class InFlight:
         Whether TiDB Cloud's gateway passes KILL QUERY to the right server is [GUESS].
         """
         try:
-            connection = dial(self._engine)
+            connection = open_outside_pool(self._engine)
         except pymysql.err.MySQLError as error:
             return error.failure.reason if isinstance(error, CannotConnect) else _message(error)
         refusal = ""
@@ -291,7 +291,7 @@ def _return(connection: PoolProxiedConnection) -> None:
     connection.close()  # to its pool
 
 
-def dial(engine: Engine, *, lines: bool = False) -> PoolProxiedConnection:
+def open_outside_pool(engine: Engine, *, lines: bool = False) -> PoolProxiedConnection:
     """Open a connection outside the engine's pool, which may be exhausted; `invalidate` closes it."""
     before = allows_lines.set(lines)
     try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.statement import Sink
     from tidb_pe_magic.database.schema.cache import SchemaCache
 
-__all__ = ["CSV_FILE", "Partitions", "ReadOptions", "frame", "parquet_file", "read_file", "read_table"]
+__all__ = ["CSV_FILE", "Partitions", "ReadOptions", "frame", "parquet_file", "read_table", "write_file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +195,7 @@ CSV_FILE = FileKind(
 )
 
 
-def read_file(reading: ReadOptions, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
+def write_file(reading: ReadOptions, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
     """Write a statement's rows to a file, or one for each range to a new directory.
 
     The memory use does not grow with the result.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.queries.failures import driver_errors
-from tidb_pe_magic.database.queries.inflight import dial, shut_down
+from tidb_pe_magic.database.queries.inflight import open_outside_pool, shut_down
 from tidb_pe_magic.database.schema import names
 from tidb_pe_magic.database.schema.names import SchemaNames
 from tidb_pe_magic.database.tokens import tokens
@@ -207,7 +207,7 @@ class SchemaCache:
         from tidb_pe_magic.database.frames import read_rows  # noqa: PLC0415 - pyarrow is slow to import
 
         with driver_errors():
-            connection = dial(self._engine)
+            connection = open_outside_pool(self._engine)
         session: Any = connection.dbapi_connection
         try:
             if watched:
