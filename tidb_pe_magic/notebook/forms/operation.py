@@ -209,7 +209,7 @@ class Action(OperationPanel):
             enabled: the operation can succeed.
             primary: the button is the step's next action.
             before: updates the label, in the worker's thread.
-            **options: see `Operation`; the summary lists the operations of buttons.
+            **options: see `OperationPanel`; the summary lists the operations of buttons.
         """
         super().__init__(session, name, fieldset, **({"summarize": True} | options))
         self._label = label if callable(label) else lambda _: label

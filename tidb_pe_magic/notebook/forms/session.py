@@ -85,7 +85,7 @@ class FormSession:
         self.store.update(activity="Reading what was typed", progress="")
         return not self._wait_for_page(self.worker.cancelled)
 
-    def perform(  # noqa: PLR0913 - the arguments of `Runbook.perform` and the activity
+    def perform(
         self,
         name: str,
         request: Request,
@@ -93,15 +93,13 @@ class FormSession:
         *,
         prompt: Callable[[str], Secret] | None = None,
         remember: bool = False,
-        activity: str = "",
     ) -> model.Result:
         """Perform the operation in the worker's thread, and show the activity.
 
         Arguments and errors are those of `Runbook.perform`. A cluster that the user did not choose by name
-        does not become the default of commands in cells. `activity` describes the activity; default: from the
-        operation's name.
+        does not become the default of commands in cells.
         """
-        self.store.update(activity=activity or _ACTIVITIES[name], progress="")
+        self.store.update(activity=_ACTIVITIES[name], progress="")
         return self.runbook.perform(
             name, request, on_event, cancel=self.worker.cancelled, prompt=prompt, remember=remember
         )
