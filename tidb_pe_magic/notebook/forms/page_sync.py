@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.notebook.forms.widgets import close, within
+from tidb_pe_magic.notebook.forms.widgets import close, tree
 
 # Seconds. A page that has answered before answers within one round trip, unless it is closed or the receiving
 # thread executes a cell.
@@ -30,7 +30,7 @@ def use_one_thread(*roots: Any) -> None:
     a widget's messages in the thread that last changed the widget. A click could then overtake earlier input
     by the duration of a cell, and an endpoint would be created from outdated fields.
     """
-    for widget in within(*roots):
+    for widget in tree(*roots):
         comm = widget.comm
         if hasattr(comm, "_reply_subshell_for"):
             comm._reply_subshell_for = _requested_subshell  # noqa: SLF001 - ipykernel has no setting for it

@@ -36,20 +36,20 @@ class SharedLayout(ipywidgets.Layout):  # type: ignore[misc]
         super().__setattr__(name, value)
 
 
-def _look(kind: type) -> Any:
+def _shared_model(kind: type) -> Any:
     """Return the shared layout or style of a class; a new one if it was closed."""
     with _lock:
-        look = _shared.get(kind)
-        if look is None or look.comm is None:
-            look = _shared[kind] = kind()
-        return look
+        model = _shared.get(kind)
+        if model is None or model.comm is None:
+            model = _shared[kind] = kind()
+        return model
 
 
-def within(*roots: Any) -> Iterator[Any]:
+def tree(*roots: Any) -> Iterator[Any]:
     """Yield the widgets and all that they contain."""
     for widget in roots:
         yield widget
-        yield from within(*getattr(widget, "children", ()))
+        yield from tree(*getattr(widget, "children", ()))
 
 
 def close(*roots: Any) -> None:
@@ -59,7 +59,7 @@ def close(*roots: Any) -> None:
     """
     with _lock:
         shared = set(map(id, _shared.values()))
-    for widget in list(within(*roots)):
+    for widget in list(tree(*roots)):
         looks = (getattr(widget, name, None) for name in ("layout", "style"))
         for each in (widget, *looks):
             if each is not None and id(each) not in shared:
@@ -72,10 +72,10 @@ class Sharing:
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Create the widget with the options of ipywidgets."""
         if "layout" not in options:
-            options["layout"] = _look(SharedLayout)
+            options["layout"] = _shared_model(SharedLayout)
         style = getattr(type(self), "style", None)
         if style is not None and "style" not in options:
-            options["style"] = _look(style.klass)
+            options["style"] = _shared_model(style.klass)
         super().__init__(*arguments, **options)
 
 
