@@ -67,6 +67,7 @@ def mariadb(line: int, near: str) -> str:
             ("SELECT |carier FROM flights", 1054, "Unknown column 'carier' in 'field list'"),
             ("SELECT f.|carier FROM flights f", 1054, "Unknown column 'f.carier' in 'field list'"),
             ("SELECT `|order id` FROM t", 1054, "Unknown column 'order id' in 'field list'"),
+            ("SELECT o.i FROM o JOIN p ON o.id = p.|i", 1054, "Unknown column 'p.i' in 'on clause'"),
             ("SELECT 1 FROM test.|flight", 1146, "Table 'test.flight' doesn't exist"),
             ("USE |nowhere", 1049, "Unknown database 'nowhere'"),
         )
@@ -82,6 +83,7 @@ def test_the_place_is_found(statement: str, code: int, message: str) -> None:
         message: (statement, code, message)
         for statement, code, message in (
             ("SELECT nope, nope FROM t", 1054, "Unknown column 'nope' in 'field list'"),
+            ("SELECT o.i, o.i FROM o, p", 1054, "Unknown column 'o.i' in 'field list'"),
             ("SELECT 1", 1064, "syntax error of an unknown server"),
             ("SELECT 1", 1064, tidb(1, 9, "something that was never sent")),
             ("SELECT nope", 1105, "nope"),
@@ -121,6 +123,7 @@ def test_any_place_can_be_shown(statement: str, place: int) -> None:
             ("SELECT carier FROM flights", 1054, "Unknown column 'carier' in 'field list'", "carrier"),
             ("SELECT f.carier FROM flights f", 1054, "Unknown column 'f.carier' in 'x'", "f.carrier"),
             ("SELECT oder FROM flights", 1054, "Unknown column 'oder' in 'field list'", "`order`"),
+            ("SELECT hwo FROM test.t", 1054, "Unknown column 'hwo' in 'field list'", "who"),
             ("SELECT whom FROM test.t", 1054, "Unknown column 'whom' in 'field list'", "who"),
             (
                 "SELECT fligths.carrier FROM flights",

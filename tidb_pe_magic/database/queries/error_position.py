@@ -60,15 +60,20 @@ def position_in(statement: str, code: int, message: str) -> int | None:
     name = missing_name(code, message)
     if not name:
         return None
-    places = list(_occurrences(statement, name[-1]))
-    # The server does not say which of several occurrences it means.
-    return places[0] if len(places) == 1 else None
+    # The server does not say which of several occurrences it means, but it repeats the qualifier of a column.
+    for wanted in (name, name[-1:]):
+        places = list(_occurrences(statement, wanted))
+        if places:
+            return places[0] if len(places) == 1 else None
+    return None
 
 
-def _occurrences(statement: str, name: str) -> Iterator[int]:
+def _occurrences(statement: str, name: tuple[str, ...]) -> Iterator[int]:
+    """Yield the positions of a name that ends with these parts; each is that of the last part."""
+    wanted = tuple(part.lower() for part in name)
     for piece in pieces(statement):
-        if piece.parts and piece.parts[-1].lower() == name.lower():
-            last = piece.text.rstrip("`").lower().rfind(name.lower())
+        if tuple(part.lower() for part in piece.parts[-len(wanted) :]) == wanted:
+            last = piece.text.rstrip("`").lower().rfind(wanted[-1])
             yield piece.start + max(last, 0)
 
 

@@ -99,5 +99,11 @@ def _table(database: str, table: str, names: SchemaNames, current: str, common: 
 def _close(name: str, known: Iterable[str]) -> str:
     """Return the most similar name that is not equal; empty if none is similar."""
     by_case = {each.lower(): each for each in known if each != name}
-    found = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=_CLOSE)
+    typed = name.lower()
+    for place in range(len(typed) - 1):
+        # Of a short name, difflib has too little left to compare.
+        swapped = typed[:place] + typed[place + 1] + typed[place] + typed[place + 2 :]
+        if swapped != typed and swapped in by_case:
+            return by_case[swapped]
+    found = difflib.get_close_matches(typed, by_case, n=1, cutoff=_CLOSE)
     return by_case[found[0]] if found else ""
