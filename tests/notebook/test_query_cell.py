@@ -154,6 +154,14 @@ def test_the_cost_of_a_slow_query_is_shown_and_listed(connected: Shell) -> None:
     assert f"{short.value.request_units:,.1f} RU in total, with queries that are not listed" in short.output
 
 
+def test_a_question_mark_in_a_sql_cell_is_explained(connected: Shell) -> None:
+    """A cell has no values for question marks: the error shows the form that takes a variable."""
+    refused = connected.run("%%sql\nSELECT name FROM airlines WHERE carrier = ?")
+    assert isinstance(refused.error, errors.InvalidRequest)
+    message = "0 given, but the statement has 1 marker (?). In a SQL cell, write :name for a variable."
+    assert message in " ".join(str(refused.error).split())
+
+
 def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) -> None:
     """After a read of Request Units, a question about the previous statement is refused; else it works."""
     connected.must(f"%%sql\n{SLOW}")

@@ -61,7 +61,10 @@ def check_number(given: int, markers: int) -> None:
         InvalidRequest: it differs.
     """
     if given != markers:
-        raise InvalidRequest("params", f"{given} given, but the statement has {markers} markers (?).")
+        found = "1 marker" if markers == 1 else f"{markers} markers"
+        # Only a SQL cell sends a statement with markers and without any values.
+        advice = "Give a value for each ?." if given else "In a SQL cell, write :name for a variable."
+        raise InvalidRequest("params", f"{given} given, but the statement has {found} (?).", advice=advice)
 
 
 def parse(sql: str, *, backslash_escapes: bool = True) -> Statement:
