@@ -588,6 +588,21 @@ def test_changes_report_their_rows(connect: Callable[..., Any], table: str) -> N
     assert cursor.fetchall() == ((1, "replaced"), (2, "up!"))
 
 
+def test_a_row_of_many_columns_is_inserted(connect: Callable[..., Any]) -> None:
+    """A statement whose names and update clause are long, with a short row, is answered."""
+    names = [f"a_column_with_a_long_name_{number}" for number in range(60)]
+    updates = ", ".join(f"{name} = VALUES({name})" for name in names[1:])
+    with connect(database="test") as connection, connection.cursor() as cursor:
+        declared = ", ".join(f"{name} INT" for name in names[1:])
+        cursor.execute(f"CREATE TABLE wide ({names[0]} INT PRIMARY KEY, {declared})")
+        insert = f"INSERT INTO wide ({', '.join(names)}) VALUES ({', '.join('7' * 60)})"
+        assert len(insert + updates) > 4096
+        assert cursor.execute(f"{insert} ON DUPLICATE KEY UPDATE {updates}") == 1
+        cursor.execute("SELECT * FROM wide")
+        assert cursor.fetchall() == ((7,) * 60,)
+        cursor.execute("DROP TABLE wide")
+
+
 def test_many_rows_in_one_statement(connect: Callable[..., Any]) -> None:
     """A long INSERT of plain rows, which takes a faster path, stores the sent values."""
     texts = [

@@ -13,7 +13,7 @@ from tidb_pe_magic.sandbox.mysql.plain_rows import Number
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.plain_rows import Value
 
-#: Shorter statements do not benefit.
+#: Shorter rows do not benefit.
 _LONG: Final = 4096
 _HEAD: Final = re.compile(
     r"\s*INSERT\s+(?:IGNORE\s+)?INTO\s+[^'\"()]+(?:\([^'\"()]*\))?\s*VALUES\s*(?=\()", re.IGNORECASE
@@ -52,7 +52,9 @@ def split(sql: str) -> tuple[str, list[list[Value]], str] | None:
     """
     head = _HEAD.match(sql) if len(sql) > _LONG else None
     found = _ROWS.match(sql, head.end()) if head is not None else None
-    if head is None or found is None or not _TAIL.fullmatch(sql, found.end()):
+    if head is None or found is None or found.end() - found.start() <= _LONG:
+        return None
+    if not _TAIL.fullmatch(sql, found.end()):
         return None
     rows: list[list[Value]] = []
     row: list[Value] = []
