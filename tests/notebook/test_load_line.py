@@ -50,6 +50,16 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
     assert connected.must("%sql SHOW TABLES LIKE 'delays%'").value.shape == (1, 1)
 
 
+def test_the_statement_of_a_wide_frame_is_short(connected: Shell) -> None:
+    """Of hundreds of columns the cell shows the first ones and the key, and the result has the statement."""
+    wide = {f"c{number}": [number] for number in range(200)}
+    connected.ip.user_ns["wide"] = pd.DataFrame(wide)
+    cell = connected.must("%tidb_pe load wide --table wide --keys c199")
+    assert "  `c48` BIGINT,\n  … and 151 more columns\n  PRIMARY KEY (`c199`)\n) DEFAULT" in cell.output
+    assert "`c49`" not in cell.output
+    assert "`c199` BIGINT NOT NULL," in cell.value.created
+
+
 def test_a_refused_load_is_one_line(connected: Shell) -> None:
     """An unknown name, an existing table, a bad value and an open transaction each give one line."""
     for line, message in (

@@ -12,6 +12,9 @@ from tidb_pe_magic.display.views.queries import amounts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_COLUMN = "  `"  # the beginning of a column's line
+_MOST_COLUMNS = 50
+
 
 @view_of.register(model.LoadResult)
 def _load(result: model.LoadResult) -> View:
@@ -39,5 +42,11 @@ def load_progress(event: model.RowsLoaded) -> str:
 
 
 def create_table(event: model.TableShown) -> View:
-    """Return the statement that creates the table."""
-    return View(title="The table that will be created", kind="info", block=tuple(event.statement.split("\n")))
+    """Return the statement that creates the table, without most of its columns if there are many."""
+    lines = event.statement.split("\n")
+    columns = [line for line in lines if line.startswith(_COLUMN)]
+    if len(columns) > _MOST_COLUMNS:
+        shown = columns[: _MOST_COLUMNS - 1]
+        after = lines[lines.index(columns[-1]) + 1 :]
+        lines = [lines[0], *shown, f"  … and {len(columns) - len(shown):,} more columns", *after]
+    return View(title="The table that will be created", kind="info", block=tuple(lines))
