@@ -15,6 +15,7 @@ from sqlglot import exp, parse_one
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, UNKNOWN_TIME_ZONE, SqlError
+from tidb_pe_magic.sandbox.mysql.unknown_names import is_cte
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -131,8 +132,7 @@ def read_in_zone(node: exp.Table, zone: str, columns: Columns) -> exp.Expr:
     Raises:
         SqlError: the statement defines such columns, or reads a view with expressions.
     """
-    shared = {each.alias.lower() for each in node.root().find_all(exp.CTE)}
-    if not node.db and node.name.lower() in shared:
+    if not node.db and is_cte(node):
         return node
     known = columns(node.db, node.name)
     stamps = [name for name, source in known if source is not None and source.kind.startswith("timestamp")]

@@ -75,11 +75,12 @@ def refuse_without_database(tree: exp.Expr) -> None:
         if any(table is each for each in listed):
             continue
         # A table function such as JSON_TABLE has no name.
-        if table.name and not table.db and table.name.upper() != "DUAL" and not _is_cte(table):
+        if table.name and not table.db and table.name.upper() != "DUAL" and not is_cte(table):
             raise no_database()
 
 
-def _is_cte(table: exp.Table) -> bool:
+def is_cte(table: exp.Table) -> bool:
+    """Return whether a WITH around it defines the table."""
     name, node = table.name.lower(), table.parent
     while node is not None:
         defined = node.args.get("with_")
