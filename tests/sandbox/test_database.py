@@ -629,6 +629,21 @@ def test_many_rows_in_one_statement(connect: Callable[..., Any]) -> None:
         cursor.execute("DROP TABLE many")
 
 
+def test_a_table_has_at_most_1017_columns(ask: Callable[..., Any], table: str) -> None:
+    """CREATE TABLE and ALTER TABLE refuse the 1,018th column with TiDB's error 1117."""
+    columns = [f"c{number} INT" for number in range(1018)]
+    refused, allowed = ", ".join(columns), ", ".join(columns[1:])
+    added = ", ".join(f"ADD COLUMN {column}" for column in columns[1:])
+    for sql, code in (
+        (f"CREATE TABLE wide ({refused})", 1117),
+        (f"CREATE TABLE nope.wide ({allowed})", 1049),
+        (f"ALTER TABLE {table} {added}", 1117),
+    ):
+        with pytest.raises(pymysql.Error) as failure:
+            ask(sql)
+        assert failure.value.args[0] == code
+
+
 def test_generated_ids(connect: Callable[..., Any]) -> None:
     """AUTO_INCREMENT numbers rows, and the client learns the first number of an INSERT."""
     cursor = connect(database="test").cursor()

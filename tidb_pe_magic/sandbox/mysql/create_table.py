@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql import collations
+from tidb_pe_magic.sandbox.mysql.errors import TOO_MANY_COLUMNS, SqlError
 
 #: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
@@ -16,6 +17,8 @@ COMMENT_MARK: Final = "\n"
 COLLATION_MARK: Final = " collate "
 #: The beginning of the names of AUTO_INCREMENT columns' sequences.
 AUTO_INCREMENT: Final = "auto_increment_"
+#: TiDB's default of table-column-count-limit (TiDB documentation, "TiDB Configuration File").
+_MOST_COLUMNS: Final = 1017
 #: A FLOAT(p) of at most this many bits has single precision.
 _SINGLE_BITS: Final = 24
 _D: Final = exp.DataType.Type
@@ -60,6 +63,21 @@ def sql_string(text: str) -> str:
 def sql_name(text: str) -> str:
     """Return a DuckDB quoted identifier."""
     return '"' + text.replace('"', '""') + '"'
+
+
+def refuse_many_columns(tree: exp.Create | exp.Alter, present: int) -> None:
+    """Refuse a table of more columns than TiDB's default limit.
+
+    Args:
+        tree: CREATE TABLE or ALTER TABLE.
+        present: number of columns of the existing table.
+
+    Raises:
+        SqlError: 1117.
+    """
+    parts = tree.this.expressions if isinstance(tree, exp.Create) else tree.args.get("actions") or ()
+    if present + sum(isinstance(part, exp.ColumnDef) for part in parts) > _MOST_COLUMNS:
+        raise SqlError(TOO_MANY_COLUMNS, "Too many columns")
 
 
 def rewrite_create_table(tree: exp.Create) -> list[str]:

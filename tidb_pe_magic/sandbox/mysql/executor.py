@@ -12,7 +12,7 @@ from sqlglot import exp
 from tidb_pe_magic.sandbox.mysql import explain
 from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.create_like import like, model_of
-from tidb_pe_magic.sandbox.mysql.create_table import sequence_name
+from tidb_pe_magic.sandbox.mysql.create_table import refuse_many_columns, sequence_name
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
@@ -163,6 +163,9 @@ class Executor:
             self.refuse_reader(tree)
             self.snapshot.refuse_writes()
             refuse_defaults(tree, context.zone)
+        if isinstance(tree, exp.Create | exp.Alter):
+            altered = await self._target(tree) if isinstance(tree, exp.Alter) else None
+            refuse_many_columns(tree, 0 if altered is None else len(altered.columns))
         begin = not self._state.variables.get("autocommit")
         if isinstance(tree, exp.Insert) and (target := await self._target(tree)) is not None:
             return await self._insert(statement, target, context, begin=begin)
