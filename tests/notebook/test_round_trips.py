@@ -87,6 +87,14 @@ def test_a_login_a_query_and_a_load_send_few_commands(
             "RENAME",
         ]
         assert steps[3].startswith("SET autocommit = 0, sql_mode = ")
+        runbook.load(
+            pd.DataFrame({"at": pd.to_datetime(["2024-01-02T00:00Z"])}), "stamps", if_exists="append"
+        )
+        (appending,) = log.take()
+        assert [each.split()[0] for each in appending[3:]] == [
+            *["SHOW", "SHOW", "SELECT", "SELECT", "SELECT"],
+            *[PING, "SET", "INSERT", "COMMIT"],
+        ]
         runbook.load(pd.DataFrame({"n": range(50_000)}), "numbers")
         opened = log.take()
         assert len(opened) <= 3, "as many sessions as batches"
