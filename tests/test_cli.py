@@ -446,9 +446,17 @@ def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture
 
 
 def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command's example can be typed in the shell."""
-    assert cli.main(["create", "-h"]) == 0
-    assert "example: tidb-pe create --vpc vpc-" in capsys.readouterr().out
+    """Each command's example can be typed in the shell, which has files instead of variables, and `-`."""
+    for name, example in (
+        ("create", "example: tidb-pe create --vpc vpc-"),
+        ("load", "example: tidb-pe load delays.csv --table delays"),
+        (
+            "query",
+            "  -                               in place of SQL: read the statement from standard input",
+        ),
+    ):
+        assert cli.main([name, "-h"]) == 0
+        assert example in capsys.readouterr().out
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,8 +65,10 @@ only in a shell:
                                   after a pipe or < FILE
   --output table|json|csv         print the first {_MOST_SHOWN:,} rows as a table, or all rows as JSON or CSV;
                                   default: table
+  --dtypes, --decimals            change only a file of --to-parquet: printed values are always exact
+  --arrow, --engine dask          have no use in a shell
 
-as a file:
+with the statement in a file:
 {PROG} query @tidb --output csv < flights.sql"""
 
 

@@ -437,7 +437,7 @@ class Runbook:
         explain_analyze: bool = False,
         engine: str = "pandas",
     ) -> Any:
-        """Return the result of a statement over a connection that `connect` opened.
+        """Return the result of a statement over an open or saved connection.
 
         Several threads may call it at once: each uses a connection of the alias's pool. Progress arrives as
         events; `QueryEnded` has rows, bytes, seconds and the number of invalid dates.
@@ -447,7 +447,7 @@ class Runbook:
             params: values for each `?` (a sequence) or `:name` (a mapping); bound, never put into the text.
             connection: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead
                 of `alias`; opened first if it is not open.
-            alias: of the connection.
+            alias: open or saved connection; a saved one is opened first.
             max_rows: maximum number of rows to read.
             max_memory: bytes that the result may use; default: half of the free memory.
             arrow: return a `pyarrow.Table`.
@@ -525,7 +525,7 @@ class Runbook:
             keys: columns of a primary or unique key; a repeated load updates rows instead of adding them. A
                 new table gets it as its primary key.
             connection: as for `query`.
-            alias: name of the connection.
+            alias: open or saved connection; a saved one is opened first.
 
         Raises:
             InvalidRequest: a value cannot be stored unchanged, or the table exists or has other columns.

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def typed(operation: Operation, prog: str, sandbox: Sandbox) -> str:
     """Return the example; `delete` gets the ID of the created endpoint, and --shared."""
     made = next(iter(sandbox.world.endpoints), "")
-    return f"{prog} {operation.example}".replace("delete ep-t4nabc123", f"delete {made} --shared")
+    example = operation.example if prog else operation.shell_example or operation.example
+    return f"{prog} {example}".replace("delete ep-t4nabc123", f"delete {made} --shared")
 
 
 def test_the_examples_are_cells_that_work(
@@ -53,7 +54,6 @@ def test_the_examples_are_commands_that_work(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDB_PE_CLUSTER", "demo")
         for operation in available(Skin.CONSOLE).values():
-            # A shell uses files in place of variables.
-            line = typed(operation, "", sandbox).replace("load frame", "load delays.csv")
+            line = typed(operation, "", sandbox)
             assert main(words(line)) == 0, (line, capsys.readouterr().err)
             assert capsys.readouterr().out.strip(), line

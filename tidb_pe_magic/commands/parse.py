@@ -189,7 +189,8 @@ def _unknown_command(name: str, known: Iterable[str]) -> InvalidRequest:
 
 def help_for(operation: Operation, prog: str) -> str:
     """Return an operation's help, with an example."""
-    return f"{options_help(operation, prog)}\n\nexample: {prog} {operation.example}"
+    example = operation.example if prog.startswith("%") else operation.shell_example or operation.example
+    return f"{options_help(operation, prog)}\n\nexample: {prog} {example}"
 
 
 def options_help(operation: Operation, prog: str, given: Container[str] = ()) -> str:

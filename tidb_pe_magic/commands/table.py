@@ -86,6 +86,7 @@ class Operation:
         summary: one line, in the imperative.
         mutates: it can change something in a cloud.
         example: a command as typed; the lines after the first are a cell's body.
+        shell_example: the same in a shell, if it differs: a shell has no variables with DataFrames.
         skins: the interfaces that have it.
         elsewhere: why an interface does not have it, and what to do there.
     """
@@ -95,6 +96,7 @@ class Operation:
     group: Group
     summary: str
     example: str
+    shell_example: str = ""
     step: str = ""
     mutates: bool = False
     skins: frozenset[Skin] = _USUAL
@@ -214,6 +216,7 @@ OPERATIONS: dict[str, Operation] = {
             group=Group.ASK,
             summary="Load a DataFrame, or a CSV or Parquet file, into a table",
             example="load frame --table delays",
+            shell_example="load delays.csv --table delays",
         ),
         Operation(
             name="sql-user",

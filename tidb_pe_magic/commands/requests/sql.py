@@ -211,7 +211,8 @@ class ConnectionFields(Request):
     """The connection of a request, as its first word."""
 
     connection: str | None = option(
-        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias",
+        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
+        "opened first if it is not open",
         metavar="@NAME",
         parse=connection_name("put a value with spaces in single quotes"),
         write="@{}".format,
@@ -271,12 +272,12 @@ class QueryRequest(ConnectionFields):
         parse=file_path,
     )
     to_csv: str | None = option(
-        "write the result to this CSV file in the same way, with every value exact",
+        "write the result to this CSV file, or with --partitions to this new directory; every value is exact",
         metavar="PATH",
         parse=file_path,
     )
     partition_on: str | None = option(
-        "integer column whose ranges are read in parallel, all from one snapshot",
+        "integer column of the result whose ranges are read in parallel, all from one snapshot",
         metavar="COLUMN",
         parse=sql_name,
     )
@@ -287,7 +288,8 @@ class QueryRequest(ConnectionFields):
         "show the server's query plan as a tree, without running the statement", default=False, parse=switch
     )
     explain_analyze: bool = option(
-        "run the statement and show the plan with the rows and the time of each operator",
+        "run the statement and show the plan with the rows and the time of each operator; a statement that "
+        "changes data is refused",
         default=False,
         parse=switch,
     )
@@ -316,7 +318,7 @@ class LoadRequest(ConnectionFields):
     """Load a frame into a table."""
 
     frame: object = option(
-        "name of a notebook variable that holds a DataFrame, or a .csv or .parquet file",
+        "a .csv or .parquet file or, in a notebook, the name of a variable that holds a DataFrame",
         default=...,
         metavar="FRAME",
         parse=file_path,
@@ -324,7 +326,7 @@ class LoadRequest(ConnectionFields):
         python_types=(object,),
     )
     table: str = option(
-        "table to load into, also as DATABASE.TABLE", default=..., metavar="T", parse=table_name
+        "table to load into, also as DATABASE.TABLE; required", default=..., metavar="T", parse=table_name
     )
     if_exists: str = option(
         "if the table exists: fail, append to it, or replace it once the new one is complete",
@@ -332,8 +334,8 @@ class LoadRequest(ConnectionFields):
         choices=("fail", "append", "replace"),
     )
     keys: Sequence[str] | None = option(
-        "columns of a primary or unique key, such as a,b; existing rows are updated, so that a "
-        "load can be repeated; a new table gets it as its primary key",
+        "columns of a primary or unique key, such as a,b; with --if-exists append, existing rows are "
+        "updated, so that the load can be repeated; a new table gets it as its primary key",
         metavar="COLUMNS",
         parse=column_names,
         write=write_names,
