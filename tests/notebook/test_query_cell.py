@@ -403,6 +403,22 @@ def test_an_error_shows_its_place_and_a_suggestion(connected: Shell, cell: str) 
     assert "Did you mean nycflights13?" in connected.run(f"{cell}\nUSE nycflight").output
 
 
+@pytest.mark.parametrize(
+    ("sql", "code", "remedy"),
+    [
+        ("SELECT carrier FROM flights JOIN airlines ON 1 = 1", 1052, "t.id"),
+        ("SELECT origin, dest, COUNT(*) FROM flights GROUP BY origin", 1055, "ANY_VALUE(column)"),
+        ("LOAD DATA LOCAL INFILE 'a.csv' INTO TABLE flights", 1148, "Try: %tidb_pe load FILE --table NAME"),
+    ],
+)
+def test_a_frequent_error_has_a_remedy(connected: Shell, sql: str, code: int, remedy: str) -> None:
+    """Ambiguous columns, columns that are not grouped, and local files: the error says what to write."""
+    failed = connected.run(f"%%sql\n{sql}")
+    assert isinstance(failed.error, errors.QueryFailed)
+    assert failed.error.code == code
+    assert remedy in failed.output
+
+
 def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> None:
     """An interrupt ends the cell in one line and the query on the server, and the alias is usable."""
     database = sandbox.database

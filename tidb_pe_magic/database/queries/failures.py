@@ -9,6 +9,7 @@ import pymysql.err
 import sqlalchemy.exc
 from pymysql.constants import CR, ER
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.database import greeting
 from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
 UNKNOWN_SYSTEM_VARIABLE = 1193
 _SNAPSHOT_TOO_OLD, _GC_TOO_EARLY, _MEMORY_EXCEEDED, _TIMED_OUT = 8055, 9006, 8175, 3024
 _GC = "The server keeps old data for tidb_gc_life_time (10 minutes by default). Read less, or start again."
-_ADVICE = {
+_ADVICE: dict[int, str | Advice] = {
     ER.PARSE_ERROR: "",
     ER.NO_SUCH_TABLE: "If it is in another database, write `database`.`table`.",
+    ER.NON_UNIQ_ERROR: "Write its table or alias before it, such as t.id.",
+    ER.WRONG_FIELD_WITH_GROUP: "Add the column to GROUP BY, or use an aggregate, such as ANY_VALUE(column).",
+    # TiDB's limit is 1017; table-column-count-limit raises it to 4096 at most (TiDB Limitations).
+    ER.TOO_MANY_FIELDS: "A table of TiDB has up to 1017 columns by default.",
+    ER.NOT_ALLOWED_COMMAND: Advice(
+        "If this is LOAD DATA LOCAL: cells do not send local files. Load the file itself.",
+        Suggestion("load", "FILE", "--table", "NAME"),
+    ),
     ER.NO_DB_ERROR: "Connect with --database NAME, run USE NAME in a cell, or write `database`.`table`.",
     _SNAPSHOT_TOO_OLD: _GC,
     _GC_TOO_EARLY: _GC,
