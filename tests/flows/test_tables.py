@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pymysql
@@ -99,6 +100,15 @@ def test_a_table_is_described(connected: Runbook) -> None:
         *found.select.splitlines(),
     ):
         assert piece in text
+
+
+def test_an_old_estimate_of_rows_is_not_shown(connected: Runbook) -> None:
+    """TiDB estimates 0 rows for a while after a load: next to the first rows, that would be wrong."""
+    found = described(connected, "flights")
+    assert f"Rows, about  {FLIGHTS}" in render.text(found)
+    new = render.text(replace(found, table=replace(found.table, rows=0, bytes=0)))
+    assert "not counted by the server yet" in new
+    assert "about" not in new
 
 
 def test_first_rows_are_in_sql_notation(connected: Runbook) -> None:

@@ -77,7 +77,10 @@ def _details(found: model.TableDetails) -> View:
     table = found.table
     is_view = table.rows is None
     facts: list[tuple[str, Cell]] = []
-    if not is_view:
+    if table.rows is not None and table.rows < len(found.rows):
+        # The server counts rows a while after they were written.
+        facts.append(("Rows", "not counted by the server yet"))
+    elif not is_view:
         facts += [("Rows, about", _rows(table)), ("Size, about", _size(table.bytes))]
     if table.comment:
         facts.append(("Comment", table.comment))
