@@ -47,6 +47,7 @@ class Session(LoginConnection):
             place, and the error of its next statement says what the new session lacks.
         idle_limit: seconds after which a NAT may have forgotten the connection.
         ping_limit: seconds after a ping, such as the pool's, in which a statement sends none of its own.
+        awaits_answer: a command was sent, and nothing of its answer has been read.
     """
 
     db: str | bytes | None
@@ -90,6 +91,7 @@ class Session(LoginConnection):
         self._in_block = False
         self._used = time.monotonic()
         self._pinged = -math.inf
+        self.awaits_answer = False
         forks.watch(self)
 
     def establish(self, deadline: Deadline, reached: greeting.ServerConnection | None = None) -> None:
@@ -232,6 +234,13 @@ class Session(LoginConnection):
             selector.register(self._sock, selectors.EVENT_READ)
             return bool(selector.select(timeout=0))
 
+    def is_executing(self) -> bool:
+        """Return whether the server still executes a statement: nothing of its answer has arrived."""
+        # The thread that waits for the answer can close the connection at any time.
+        with contextlib.suppress(OSError, ValueError):
+            return self.awaits_answer and self.open and not self._has_input()
+        return False
+
     def absorb_kill(self) -> bool:
         """Let a late KILL QUERY end an unimportant statement; return False if the session is lost."""
         with self.packet_timeout(min(self._timeout, _PING_SECONDS)):
@@ -249,7 +258,13 @@ class Session(LoginConnection):
         self._status_known &= command == COMMAND.COM_STMT_CLOSE
         self._pinged = -math.inf
         super()._execute_command(command, sql)  # type: ignore[misc]
+        self.awaits_answer = command != COMMAND.COM_STMT_CLOSE
         self._used = time.monotonic()
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        data: bytes = super()._read_bytes(num_bytes)  # type: ignore[misc]
+        self.awaits_answer = False
+        return data
 
     def leave_to_parent(self) -> None:
         """Close this process's end of a connection that belongs to its parent process."""

@@ -140,6 +140,7 @@ class Driver:
         if sock is None:
             raise connection_lost("it was closed")
         count: int = sock.recv_into(memory)
+        self.connection.awaits_answer = False
         return count
 
     def limit(self, seconds: float | None) -> float | None:

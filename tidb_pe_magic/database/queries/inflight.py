@@ -19,7 +19,7 @@ from tidb_pe_magic.database.queries.failures import driver_errors
 from tidb_pe_magic.database.queries.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Engine
     from sqlalchemy.pool import PoolProxiedConnection
@@ -32,6 +32,8 @@ T = TypeVar("T")
 _SLICE = 0.1  # seconds; on some platforms the stop button takes effect only when a wait ends
 # Together less than a second, within which the stop button has to take effect.
 _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
+# Within this time, a short statement of a transaction ends without a KILL.
+_SHORT_SECONDS = 0.2
 
 
 class SessionPool:
@@ -216,14 +218,23 @@ class InFlight:
             self._sessions.update(dict.fromkeys(numbers, session))
 
     def end(self) -> None:
-        """End every statement: KILL QUERY over another connection, then close the sockets still open."""
+        """End every statement: KILL QUERY over another connection, then close the sockets still open.
+
+        A KILL QUERY that reaches an idle session with an open transaction can crash a TiDB server of 8.5
+        (pingcap/tidb, issues 63956 and 65447). So within a transaction, only a statement that the server is
+        still executing is killed, and not in its first moments. The other sessions are closed, and the
+        server rolls them back.
+        """
         with self._lock:
             self.stopped.set()
-            numbers = list(self._sessions)
-            self._stop.sessions = len(numbers)
-        if numbers:
+            running = dict(self._sessions)
+            self._stop.sessions = len(running)
+        end = time.monotonic() + _SHORT_SECONDS
+        if running:
             # A daemon: a server whose login is slow is still notified, later.
-            killer = threading.Thread(target=self._kill, args=(numbers,), name="tidb_pe kill", daemon=True)
+            killer = threading.Thread(
+                target=self._kill, args=(running, end), name="tidb_pe kill", daemon=True
+            )
             killer.start()
             killer.join(_KILL_SECONDS)
         else:
@@ -242,20 +253,25 @@ class InFlight:
     def kill(self, session: Any) -> None:
         """Tell the server that the rest of this session's statement is not needed."""
         with self._lock:
-            numbers = [number for number, kept in self._sessions.items() if kept is session]
-        self._kill_queries(numbers)
+            running = {number: kept for number, kept in self._sessions.items() if kept is session}
+        if not session.holds_transaction:
+            self._kill_queries(running)
 
-    def _kill(self, numbers: Sequence[int]) -> None:
+    def _kill(self, running: Mapping[int, Any], end: float) -> None:
         try:
-            self._stop.refusal = self._kill_queries(numbers)
+            self._stop.refusal = self._kill_queries(running, end)
         finally:
             self._stop.answered = True
             self._told.set()
 
-    def _kill_queries(self, numbers: Sequence[int]) -> str:
+    def _kill_queries(self, running: Mapping[int, Any], end: float = 0.0) -> str:
         """Tell the server to end the statements of these sessions; return why that failed, if it did.
 
         Whether TiDB Cloud's gateway passes KILL QUERY to the right server is [GUESS].
+
+        Args:
+            running: the sessions, by their numbers.
+            end: until this time, statements of transactions may end by themselves.
         """
         try:
             connection = open_outside_pool(self._engine)
@@ -264,9 +280,12 @@ class InFlight:
         refusal = ""
         try:
             with contextlib.closing(connection.cursor()) as cursor:
-                for number in numbers:
+                for number, session in running.items():
+                    if session.holds_transaction and not self._is_executing(number, session, end):
+                        continue
                     try:
                         cursor.execute(f"KILL QUERY {number:d}")
+                        self._stop.killed += 1
                     except pymysql.err.MySQLError as error:
                         # A closed session has no statement to end.
                         if error.args[0] != ER.NO_SUCH_THREAD:
@@ -274,6 +293,14 @@ class InFlight:
         finally:
             connection.invalidate()
         return refusal
+
+    def _is_executing(self, number: int, session: Any, end: float) -> bool:
+        """Return whether the server still executes a session's statement at `end`; return early if not."""
+        with self._lock:
+            while number in self._sessions and (left := end - time.monotonic()) > 0:
+                self._idle.wait(left)
+            # After its connection was cut here, a server is idle only until it notices.
+            return session.is_executing() if number in self._sessions else not session.open
 
     def _await_end(self) -> bool:
         end = time.monotonic() + _CUT_SECONDS

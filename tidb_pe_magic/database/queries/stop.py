@@ -18,6 +18,7 @@ class Stop:
     Attributes:
         statement: the user's statement.
         sessions: number of server sessions that ran it.
+        killed: number of them whose statement the server was asked to end.
         answered: the request to the server has finished, successfully or not.
         refusal: why the request failed; empty if it succeeded.
         costs_transaction: a session with an open transaction had to be closed.
@@ -25,6 +26,7 @@ class Stop:
 
     statement: str = ""
     sessions: int = 0
+    killed: int = 0
     answered: bool = False
     refusal: str = ""
     costs_transaction: bool = False
@@ -37,7 +39,7 @@ class Stop:
         if self.sessions == 0:
             message += ", before it was sent to the server."
         elif self.answered and not self.refusal:
-            message += ", and the server was asked to stop it."
+            message += ", and the server was asked to stop it." if self.killed else "."
         elif self.answered:
             message += f". The server could not be asked to stop it: {self.refusal}"
             advice = "It may still run there: SHOW PROCESSLIST, then KILL QUERY."
