@@ -90,20 +90,20 @@ def search_keys(
 ) -> Search:
     """Search for the key; `everywhere` reads every place, even after a key was found."""
     places = (
-        KeyLocation(name=f"{KEY_ID} and {KEY_SECRET} in the environment", look=lambda: _environment(environ)),
-        KeyLocation(name=f"the OIDC role of {_OIDC[0]}", look=lambda: _oidc(environ)),
+        KeyLocation(name=f"{KEY_ID} and {KEY_SECRET} in the environment", read=lambda: _environment(environ)),
+        KeyLocation(name=f"the OIDC role of {_OIDC[0]}", read=lambda: _oidc(environ)),
         KeyLocation(
             name="the Alibaba Cloud CLI's profile in ~/.aliyun/config.json",
-            look=lambda: _cli(environ, on_ecs),
+            read=lambda: _cli(environ, on_ecs),
             files=(_cli_path(environ),),
         ),
         KeyLocation(
             name="~/.alibabacloud/credentials.ini",
-            look=lambda: _ini(environ, on_ecs),
+            read=lambda: _ini(environ, on_ecs),
             files=(_ini_path(environ),),
         ),
-        KeyLocation(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
-        KeyLocation(name=_URI, look=lambda: _uri(environ)),
+        KeyLocation(name="the ECS instance's RAM role", read=lambda: _instance(environ, on_ecs), costly=True),
+        KeyLocation(name=_URI, read=lambda: _uri(environ)),
     )
     return search(places, everywhere=everywhere)
 

@@ -95,7 +95,7 @@ class KeyMatch:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyLocation:
-    """A place to search: `look` returns its key, or None.
+    """A place to search: `read` returns its key, or None.
 
     Attributes:
         name: description of the place.
@@ -104,7 +104,7 @@ class KeyLocation:
     """
 
     name: str
-    look: Callable[[], KeyMatch | None]
+    read: Callable[[], KeyMatch | None]
     costly: bool = False
     files: tuple[Path, ...] = ()
 
@@ -152,7 +152,7 @@ def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search
             seen.append(KeyPlace(place=place.name, state=KeyState.NOT_ASKED))
             continue
         try:
-            here = place.look()
+            here = place.read()
         except TidbPeError as error:
             seen.append(KeyPlace(place=place.name, state=KeyState.BROKEN, detail=error.message))
             # Without its frames, which hold the file's content.

@@ -76,10 +76,10 @@ def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bo
     named = environ.get(PROFILE, "").strip()
     files = tuple(home(environ) / ".ticloud" / name for name in _FILES)
     places = [
-        KeyLocation(name=f"{PUBLIC} and {PRIVATE} in the environment", look=lambda: _environment(environ)),
+        KeyLocation(name=f"{PUBLIC} and {PRIVATE} in the environment", read=lambda: _environment(environ)),
         KeyLocation(
             name="ticloud's profile in ~/.ticloud/config.toml",
-            look=lambda: _profile(environ, named, PROFILE),
+            read=lambda: _profile(environ, named, PROFILE),
             files=files,
         ),
     ]
@@ -88,7 +88,7 @@ def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bo
             0,
             KeyLocation(
                 name=f"--profile {profile}",
-                look=lambda: _profile(environ, profile, "--profile"),
+                read=lambda: _profile(environ, profile, "--profile"),
                 files=files,
             ),
         )

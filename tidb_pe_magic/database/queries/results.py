@@ -253,7 +253,7 @@ def plan_ranges(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundS
         schemas.append(schema)
         return lambda _: False
 
-    def look(moment: ranges.ReadTimestamp, query: BoundStatement) -> None:
+    def read_columns(moment: ranges.ReadTimestamp, query: BoundStatement) -> None:
         with flight.own_session() as session:
             moment.enter(session)
             read(flight, session, query, reading.tally, begin)
@@ -263,7 +263,7 @@ def plan_ranges(reading: ReadOptions) -> tuple[ranges.ReadTimestamp, list[BoundS
         moment, split = attend([partial(_prepare, reading, flight, stack)])[0]
         if split.note:
             reading.on_note(split.note)
-        attend([partial(look, moment, split.empty)])
+        attend([partial(read_columns, moment, split.empty)])
     return moment, split.queries, schemas[0]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.schema.references import StatementToken
 
     #: Returns names, with the columns of some tables, each given by its database and name.
-    Look = Callable[[Sequence[tuple[str, str]]], SchemaNames]
+    ReadNames = Callable[[Sequence[tuple[str, str]]], SchemaNames]
 
 # The same words in TiDB, MySQL and MariaDB.
 _MISSING = {
@@ -37,14 +37,14 @@ def missing_name(code: int, message: str) -> tuple[str, ...]:
     return tuple(found[1].split(".")) if found else ()
 
 
-def suggestion(code: int, message: str, statement: str, look: Look, current: str) -> str:
+def suggestion(code: int, message: str, statement: str, read_names: ReadNames, current: str) -> str:
     """Return the most similar name in SQL notation; empty if none is similar.
 
     Args:
         code: MySQL's error number.
         message: from the server.
         statement: the refused statement.
-        look: returns the existing names.
+        read_names: returns the existing names.
         current: the current database; empty for none.
     """
     name = missing_name(code, message)
@@ -52,8 +52,8 @@ def suggestion(code: int, message: str, statement: str, look: Look, current: str
         return ""
     found = pieces(statement)
     if code == ER.BAD_FIELD_ERROR:
-        return _column(name, found, look, current)
-    names = look(())
+        return _column(name, found, read_names, current)
+    names = read_names(())
     if code == ER.BAD_DB_ERROR:
         return sql_name(_close(name[-1], names.databases))
     database, table = (name[0], ".".join(name[1:])) if len(name) > 1 else (current, name[0])
@@ -66,7 +66,9 @@ def similar_database(message: str, names: SchemaNames) -> str:
     return _close(name[-1], names.own_databases) if name else ""
 
 
-def _column(name: tuple[str, ...], found: Sequence[StatementToken], look: Look, current: str) -> str:
+def _column(
+    name: tuple[str, ...], found: Sequence[StatementToken], read_names: ReadNames, current: str
+) -> str:
     tables = references(found)
     if len(name) > 1:
         named = [each for each in tables if (each.alias or each.table).lower() == name[-2].lower()]
@@ -74,7 +76,7 @@ def _column(name: tuple[str, ...], found: Sequence[StatementToken], look: Look, 
             qualifier = _close(name[-2], [each.alias or each.table for each in tables])
             return sql_name(qualifier, name[-1]) if qualifier else ""
         tables = named
-    names = look([_key(each, current) for each in tables])
+    names = read_names([_key(each, current) for each in tables])
     known = [column for each in tables for column in names.columns_of(*_key(each, current)) or ()]
     column = _close(name[-1], known)
     return sql_name(*name[-2:-1], column) if column else ""

@@ -107,11 +107,11 @@ class _PendingDeletions:
         """
         idents = [doomed.endpoint.endpoint_id for doomed in self._left.values()]
         if idents and not self._run.request.yes:
-            look = FleetRequest(action="status", file=self._run.request.file)
+            status = FleetRequest(action="status", file=self._run.request.file)
             raise errors.InvalidRequest(
                 "--yes",
                 f"is missing: this deletes {len(idents)} endpoints and ends every connection over them.",
-                advice=Advice("Add --yes to delete them.", suggestion("fleet", look)),
+                advice=Advice("Add --yes to delete them.", suggestion("fleet", status)),
             )
         self._run.context.journal.check()
         for ident in idents:
