@@ -111,7 +111,9 @@ class _PendingDeletions:
             raise errors.InvalidRequest(
                 "--yes",
                 f"is missing: this deletes {len(idents)} endpoints and ends every connection over them.",
-                advice=Advice("Add --yes to delete them.", suggestion("fleet", status)),
+                advice=Advice(
+                    "Check them first, then add --yes to delete them.", suggestion("fleet", status)
+                ),
             )
         self._run.context.journal.check()
         for ident in idents:
