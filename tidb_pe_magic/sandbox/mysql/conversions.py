@@ -128,8 +128,11 @@ def _number_literal(node: exp.Expr) -> exp.Expr:
 
 
 def _number_of(node: exp.Expr | None, kinds: Kinds) -> None:
-    """Make a text, a date or a time a number."""
+    """Make a text, a date or a time a number, and a FLOAT a DOUBLE."""
     if node is None:
+        return
+    if kinds.is_float(node):
+        node.replace(exp.cast(node.copy(), "double"))
         return
     kind = kinds.of(node)
     if kind == TEXT:
@@ -149,15 +152,21 @@ def _calculate(node: exp.Expr, kinds: Kinds) -> None:
         _number_of(each, kinds)
 
 
-def _compare(node: exp.Expr, kinds: Kinds) -> None:
+def _sides(node: exp.Expr) -> list[exp.Expr]:
+    """Return the compared values; none of a list that a query returns."""
     if isinstance(node, exp.Between):
-        sides = [node.this, node.args["low"], node.args["high"]]
-    elif isinstance(node, exp.In):
-        if node.args.get("query") is not None:
-            return
-        sides = [node.this, *node.expressions]
-    else:
-        sides = [node.this, node.expression]
+        return [node.this, node.args["low"], node.args["high"]]
+    if isinstance(node, exp.In):
+        return [] if node.args.get("query") is not None else [node.this, *node.expressions]
+    return [node.this, node.expression]
+
+
+def _compare(node: exp.Expr, kinds: Kinds) -> None:
+    sides = _sides(node)
+    if any(map(kinds.is_float, sides)):
+        for side in sides:
+            _compared_double(side, kinds)
+        return
     pairs = [(side, kinds.of(side)) for side in sides]
     known = {kind for _, kind in pairs}
     if TEXT in known and known & NUMBERS:
@@ -169,6 +178,13 @@ def _compare(node: exp.Expr, kinds: Kinds) -> None:
     elif DATE in known and any(_has_time(side) for side in sides):
         for side in sides:
             side.replace(exp.cast(side.copy(), "timestamp"))
+
+
+def _compared_double(side: exp.Expr, kinds: Kinds) -> None:
+    if kinds.of(side) in NUMBERS:
+        side.replace(exp.cast(side.copy(), "double"))
+    elif kinds.of(side) == TEXT:
+        _compared_number(side)
 
 
 def _compared_number(side: exp.Expr) -> None:

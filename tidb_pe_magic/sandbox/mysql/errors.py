@@ -117,6 +117,7 @@ def syntax_error(error: SqlglotError | None, sql: str, token: Token | None = Non
     return SqlError(PARSE_ERROR, f'{_SYNTAX} line {line} column {column} near "{sql[start:][:_NEAR]}" ')
 
 
+_SUBQUERY_COLUMNS: Final = re.compile(r"Subquery returns \d+ columns - expected (\d+)")
 MISSING: Final = " doesn't exist"
 _Rule = tuple[str, int, str]
 
@@ -195,6 +196,10 @@ def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
     """
     text = str(error)
     first_line = text.partition("\n")[0].partition(": ")[2] or text
+    if "More than one row returned by a subquery" in text:
+        return SqlError(SUBQUERY_ROWS, "Subquery returns more than 1 row")
+    if columns := _SUBQUERY_COLUMNS.search(text):
+        return SqlError(OPERAND_COLUMNS, f"Operand should contain {columns[1]} column(s)")
     if isinstance(error, duckdb.InterruptException):
         return SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
     for kind, rules, otherwise in _RULES:

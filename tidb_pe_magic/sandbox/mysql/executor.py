@@ -277,7 +277,8 @@ class Executor:
         affected = written.changed
         if made.counted:
             affected = made.affected(rows, written.changed, written.growth, found=self._state.counts_found)
-        return Result(affected_rows=affected, last_insert_id=first_id)
+        # A client does not learn an id that was drawn for a row that already exists.
+        return Result(affected_rows=affected, last_insert_id=first_id if affected else 0)
 
     def _show_query(self, tree: exp.Expr) -> Callable[[], str] | None:
         """Return the function that builds the query for SHOW and DESCRIBE; None for other statements."""

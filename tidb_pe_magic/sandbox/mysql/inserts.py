@@ -125,6 +125,8 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
     if replaces:
         _replace_by_update(tree, target)
     conflict = tree.args.get("conflict")
+    if conflict is not None and not replaces:
+        _choose_key(conflict, target, names, ids)
     first = ids.index(_NEXT) if _NEXT in ids else len(ids)
     made = Insertion(_in_runs(statement, ids), target, given=_given(ids), given_first=_given(ids[:first]))
     if conflict is None and not replaces:
@@ -142,6 +144,16 @@ def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Inse
         counted=True,
         replaces=replaces,
     )
+
+
+def _choose_key(conflict: exp.Expr, target: Target, names: Sequence[str], ids: Sequence[_Id]) -> None:
+    """Name the only key of several that the rows can repeat: DuckDB needs it to update the row."""
+    named = {name.lower() for name in names}
+    if ids and all(each is _NEXT for each in ids):
+        named.discard(target.generated.lower())
+    keys = [key for key in target.keys if {name.lower() for name in key} <= named]
+    if len(target.keys) > 1 and len(keys) == 1:
+        conflict.set("conflict_keys", [exp.to_identifier(name, quoted=True) for name in keys[0]])
 
 
 def _given(ids: Sequence[_Id]) -> list[int | None]:

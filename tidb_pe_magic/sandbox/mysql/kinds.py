@@ -93,6 +93,11 @@ class Kinds:
             return kinds.pop() if len(kinds) == 1 else ""
         return next((kind for types, kind in _FUNCTIONS if isinstance(node, types)), "")
 
+    def is_float(self, node: exp.Expr | None) -> bool:
+        """Return whether it is a FLOAT column: MySQL calculates with all its digits as a DOUBLE."""
+        source = self._source(node) if isinstance(node, exp.Column) else None
+        return source is not None and source.kind.startswith("float")
+
     def _column(self, node: exp.Column) -> str:
         source = self._source(node)
         return "" if source is None else _COLUMNS.get(source.kind.split("(")[0].split(" ")[0], "")
