@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql import collations
 from tidb_pe_magic.sandbox.mysql.errors import TOO_MANY_COLUMNS, SqlError
+from tidb_pe_magic.sandbox.mysql.touched_columns import STORED, touched_columns
 
 #: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
@@ -93,6 +94,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     schema = tree.this
     if not isinstance(schema, exp.Schema):
         return []
+    touched = touched_columns(tree)
     table = schema.this.sql("duckdb")
     follow_up: list[str] = []
     kept: list[exp.Expr] = []
@@ -124,10 +126,10 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
         kept.append(item)
     schema.set("expressions", kept)
     keys += own_keys
-    if keys or remark or collation != collations.DEFAULT:
-        stored = {"comment": remark, "keys": keys}
-        if collation != collations.DEFAULT:
-            stored["collation"] = collation
+    others = {"collation": "" if collation == collations.DEFAULT else collation, STORED: touched}
+    stored: dict[str, Any] = {name: value for name, value in others.items() if value}
+    if keys or remark or stored:
+        stored = {"comment": remark, "keys": keys, **stored}
         text = json.dumps(stored, ensure_ascii=False)
         follow_up.append(f"COMMENT ON TABLE {table} IS {sql_string(text)}")
     return follow_up

@@ -36,7 +36,7 @@ from tidb_pe_magic.sandbox.mysql.transaction import BoundSql, Transaction
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext, to_duckdb
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error, refuse_without_database
 from tidb_pe_magic.sandbox.mysql.update_times import change_in_zone
-from tidb_pe_magic.sandbox.mysql.updates import only_changes
+from tidb_pe_magic.sandbox.mysql.updates import only_changes, touch_changes
 from tidb_pe_magic.sandbox.mysql.user_variables import assign_within
 from tidb_pe_magic.sandbox.mysql.work import Work
 
@@ -192,9 +192,10 @@ class Executor:
         """Return an UPDATE or DELETE in the session's time zone, whose rows count as in MySQL."""
         if zone != "UTC":
             statement = change_in_zone(statement, target, zone)
-        if isinstance(statement.tree, exp.Update) and not self._state.counts_found:
-            statement = only_changes(statement, target)
-        return statement
+        if not isinstance(statement.tree, exp.Update):
+            return statement
+        change = touch_changes if self._state.counts_found else only_changes
+        return change(statement, target)
 
     async def _explain(self, described: exp.Describe, context: TranslationContext) -> Result:
         tree = described.this

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from tidb_pe_magic.sandbox.mysql.errors import GC_TOO_EARLY, SNAPSHOT_TOO_OLD, UNKNOWN_ERROR, SqlError
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

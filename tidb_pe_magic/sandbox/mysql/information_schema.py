@@ -6,13 +6,12 @@ schema. Names and types are those of TiDB v8.5 (infoschema/tables.go).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tidb_pe_magic.sandbox.mysql.create_table import COLLATION_MARK
+from tidb_pe_magic.sandbox.mysql.server_tables import SERVER_TABLES
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA, SystemTable
 
-#: The schema of the views.
-HIDDEN_SCHEMA: Final = "mysql_information_schema"
 #: The name that clients see; TiDB writes it in capitals.
 NAME: Final = "INFORMATION_SCHEMA"
 
@@ -78,24 +77,6 @@ CREATE VIEW {HIDDEN_SCHEMA}."base sizes" AS
   FROM duckdb_columns() c LEFT JOIN k USING (schema_name, table_name, column_name)
   WHERE NOT c.internal AND {_OWN.replace("schema_name", "c.schema_name")} GROUP BY ALL;
 """  # noqa: S608 - of constants
-
-
-@dataclass(frozen=True)
-class SystemTable:
-    """A table of information_schema.
-
-    Attributes:
-        rows: the FROM of its query.
-        columns: name, MySQL type and DuckDB expression of each column.
-    """
-
-    rows: str
-    columns: tuple[tuple[str, str, str], ...]
-
-    def view(self, name: str) -> str:
-        """Return the CREATE VIEW statement."""
-        listed = ", ".join(f'{expression} AS "{column}"' for column, _, expression in self.columns)
-        return f"CREATE VIEW {HIDDEN_SCHEMA}.{name} AS SELECT {listed} FROM {self.rows};\n"  # noqa: S608 - of constants
 
 
 _TABLE_KEY = (
@@ -293,13 +274,18 @@ _COLUMNS = SystemTable(
     CASE WHEN c.column_default LIKE 'nextval(%' OR c.column_default = 'NULL' THEN NULL
       ELSE trim(c.column_default, '''') END AS value,
     c.is_nullable, {_COLUMN_TYPE} AS kind, coalesce(k.kind, '') AS key,
-    CASE WHEN c.column_default LIKE 'nextval(%' THEN 'auto_increment' ELSE '' END AS extra,
+    CASE WHEN c.column_default LIKE 'nextval(%' THEN 'auto_increment'
+      WHEN list_contains(u.names, c.column_name) THEN 'DEFAULT_GENERATED on update CURRENT_TIMESTAMP'
+      ELSE '' END AS extra,
     CASE WHEN contains(c.comment, chr(10)) THEN c.comment[strpos(c.comment, chr(10)) + 1:] ELSE '' END AS note
     FROM duckdb_columns() c LEFT JOIN (
       SELECT schema_name, table_name, column_name, CASE min(CASE WHEN first THEN 1
         WHEN is_unique AND width = 1 THEN 2 WHEN place = 1 THEN 3 ELSE 4 END)
         WHEN 1 THEN 'PRI' WHEN 2 THEN 'UNI' WHEN 3 THEN 'MUL' END AS kind
       FROM {_KEYED} GROUP BY ALL) k USING (schema_name, table_name, column_name)
+    LEFT JOIN (SELECT schema_name, table_name,
+        from_json(json_extract(comment, '$.on_update'), '["VARCHAR"]') AS names
+      FROM duckdb_tables() WHERE comment LIKE '{{%') u USING (schema_name, table_name)
     WHERE NOT c.internal AND c.{_OWN}
     UNION ALL SELECT '{NAME}', table_name, column_name, CAST(place AS BIGINT), NULL, true, kind, '', '', ''
     FROM {HIDDEN_SCHEMA}."base system columns")""",  # noqa: S608 - of constants
@@ -344,39 +330,6 @@ _VIEWS = SystemTable(
         ("COLLATION_CONNECTION", "varchar(32)", "'utf8mb4_bin'"),
     ),
 )
-_ONE_ROW = "(SELECT 1)"
-_ENGINES = SystemTable(
-    _ONE_ROW,
-    (
-        ("ENGINE", _NAME_TYPE, "'InnoDB'"),
-        ("SUPPORT", "varchar(8)", "'DEFAULT'"),
-        ("COMMENT", "varchar(80)", "'Supports transactions, row-level locking, and foreign keys'"),
-        ("TRANSACTIONS", "varchar(3)", "'YES'"),
-        ("XA", "varchar(3)", "'YES'"),
-        ("SAVEPOINTS", "varchar(3)", "'YES'"),
-    ),
-)
-_CHARACTER_SETS = SystemTable(
-    _ONE_ROW,
-    (
-        ("CHARACTER_SET_NAME", "varchar(32)", "'utf8mb4'"),
-        ("DEFAULT_COLLATE_NAME", "varchar(32)", "'utf8mb4_bin'"),
-        ("DESCRIPTION", "varchar(60)", "'UTF-8 Unicode'"),
-        ("MAXLEN", "bigint(3)", "CAST(4 AS BIGINT)"),
-    ),
-)
-_COLLATIONS = SystemTable(
-    _ONE_ROW,
-    (
-        ("COLLATION_NAME", "varchar(32)", "'utf8mb4_bin'"),
-        ("CHARACTER_SET_NAME", "varchar(32)", "'utf8mb4'"),
-        ("ID", "bigint(11)", "CAST(46 AS BIGINT)"),
-        ("IS_DEFAULT", "varchar(3)", "'Yes'"),
-        ("IS_COMPILED", "varchar(3)", "'Yes'"),
-        ("SORTLEN", "bigint(3)", "CAST(1 AS BIGINT)"),
-    ),
-)
-
 SYSTEM_TABLES: Final = {
     "schemata": _SCHEMATA,
     "tables": _TABLES,
@@ -386,9 +339,7 @@ SYSTEM_TABLES: Final = {
     "table_constraints": _TABLE_CONSTRAINTS,
     "key_column_usage": _KEY_COLUMN_USAGE,
     "views": _VIEWS,
-    "engines": _ENGINES,
-    "character_sets": _CHARACTER_SETS,
-    "collations": _COLLATIONS,
+    **SERVER_TABLES,
 }
 """The tables, by their names in lower case."""
 

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.create_table import sequence_name, sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.definitions import mysql_type
+from tidb_pe_magic.sandbox.mysql.touched_columns import stored_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ ORDER BY database_name = 'temp' DESC"""
 _COLUMNS: Final = """
 SELECT column_name, column_default, data_type, comment FROM duckdb_columns()
 WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
+_COMMENT: Final = """
+SELECT comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"""
 _KEYS: Final = """
 SELECT constraint_column_names FROM duckdb_constraints()
 WHERE database_name = ? AND schema_name = ? AND table_name = ?
@@ -48,6 +51,7 @@ class Target:
         sequence: its quoted sequence.
         clocks: the lower-case names of DATETIME columns whose default is the current time.
         stamps: those of TIMESTAMP columns, which store UTC.
+        touched: those of columns with ON UPDATE CURRENT_TIMESTAMP.
     """
 
     table: str
@@ -57,6 +61,7 @@ class Target:
     sequence: str = ""
     clocks: frozenset[str] = frozenset()
     stamps: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
 
     def pass_ids(self) -> str:
         """Return the query that lets the next id be greater than all ids in the table."""
@@ -110,6 +115,7 @@ class Targets:
         if place is None:
             return None
         columns = self._cursor.execute(_COLUMNS, place).fetchall()
+        ((comment,),) = self._cursor.execute(_COMMENT, place).fetchall()
         keys = [names for (names,) in self._cursor.execute(_KEYS, place).fetchall()]
         drawn = {
             name: found[1] for name, default, _, _ in columns if (found := _SEQUENCE.match(default or ""))
@@ -129,4 +135,5 @@ class Targets:
             frozenset(name.lower() for name, default, _, _ in columns if _CLOCK.search(default or ""))
             - stamps,
             stamps,
+            stored_columns(comment),
         )

@@ -18,6 +18,7 @@ from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
 from tidb_pe_magic.sandbox.mysql.insert_rows import fill_empty_rows, from_query, parts, rows_of, with_parts
 from tidb_pe_magic.sandbox.mysql.insert_times import refuse_calculation, store_utc
+from tidb_pe_magic.sandbox.mysql.touched_columns import touches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,10 +103,17 @@ def insertion(statement: Statement, target: Target, *, zero_is_id: bool, zone: s
         SqlError: a form that is not supported.
     """
     made = _with_ids(statement, target, zero_is_id=zero_is_id)
-    if zone == "UTC" or not target.stamps:
-        return made
-    refuse_calculation(made.statements[0].tree, target, zone)
-    return replace(made, statements=[store_utc(each, target, zone) for each in made.statements])
+    if zone != "UTC" and target.stamps:
+        refuse_calculation(made.statements[0].tree, target, zone)
+        made = replace(made, statements=[store_utc(each, target, zone) for each in made.statements])
+    if target.touched and not made.replaces:
+        trees = {id(each.tree): each.tree for each in made.statements}
+        for tree in trees.values():
+            conflict = tree.args.get("conflict") if tree is not None else None
+            if conflict is not None and conflict.expressions:
+                added = touches(conflict.expressions, target.touched, target.stamps)
+                conflict.set("expressions", [*conflict.expressions, *added])
+    return made
 
 
 def _with_ids(statement: Statement, target: Target, *, zero_is_id: bool) -> Insertion:

@@ -22,13 +22,13 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 )
 from tidb_pe_magic.sandbox.mysql.executor import Executor
 from tidb_pe_magic.sandbox.mysql.grouping import group_error
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.parser import Statement, parse
 from tidb_pe_magic.sandbox.mysql.protocol import Capability, FieldFlag, Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.result import Result
 from tidb_pe_magic.sandbox.mysql.session_state import SessionState
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.unknown_names import name_error
 from tidb_pe_magic.sandbox.mysql.variables import Variables
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.time_zones import duckdb_zone, zone_of
 from tidb_pe_magic.sandbox.mysql.translate import TranslationContext
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION

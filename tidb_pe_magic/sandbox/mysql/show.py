@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tidb_pe_magic.sandbox.mysql.collations import DEFAULT, charset_of, written
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, NOT_SUPPORTED, SqlError, no_database
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -247,7 +247,7 @@ class Show:
                 )
             elif nullable == "YES":
                 line += " DEFAULT NULL"
-            line += f" {extra.upper()}" if extra else ""
+            line += f" {extra.removeprefix('DEFAULT_GENERATED ').upper()}" if extra else ""
             lines.append(line + (f" COMMENT {sql_string(comment)}" if comment else ""))
         keys: dict[tuple[str, int], list[str]] = {}
         for row in self._cursor.execute(self._of_table("INDEX", database, table, full=False)).fetchall():

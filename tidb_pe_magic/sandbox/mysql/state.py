@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState, TableState
 from tidb_pe_magic.sandbox.mysql.flights import open_database
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     import duckdb

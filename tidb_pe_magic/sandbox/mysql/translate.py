@@ -20,9 +20,9 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 )
 from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.grouping import rewrite_grouping
-from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.parser import STUB
+from tidb_pe_magic.sandbox.mysql.system_table import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.time_functions import time_function
 from tidb_pe_magic.sandbox.mysql.time_zones import epoch_in_zone, read_in_zone
 from tidb_pe_magic.sandbox.mysql.updates import select_rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.inserts import changes
+from tidb_pe_magic.sandbox.mysql.touched_columns import touches
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.insert_targets import Target
@@ -31,6 +32,20 @@ def only_changes(statement: Statement, target: Target) -> Statement:
         # DuckDB needs the equality of the row IDs outside of the CASE to join quickly.
         condition = exp.and_(where.this.copy(), exp.paren(condition))
     tree.set("where", exp.Where(this=condition))
+    tree.set("expressions", [*tree.expressions, *touches(tree.expressions, target.touched, target.stamps)])
+    return replace(statement, tree=tree)
+
+
+def touch_changes(statement: Statement, target: Target) -> Statement:
+    """Return an UPDATE of all rows that it finds; those that change get the time of the change."""
+    assert statement.tree is not None  # noqa: S101 - an UPDATE
+    if not target.touched:
+        return statement
+    tree = statement.tree.copy()
+    select_rows(tree)
+    condition = changes(tree.expressions, tree, target)
+    touched = touches(tree.expressions, target.touched, target.stamps, condition)
+    tree.set("expressions", [*tree.expressions, *touched])
     return replace(statement, tree=tree)
 
 
