@@ -194,10 +194,12 @@ def test_a_plan_is_shown_as_a_tree(connected: Shell) -> None:
     connected.must("origin = 'JFK'")
     sql = "SELECT carrier, COUNT(*) AS n FROM flights WHERE origin = :origin GROUP BY carrier"
     cell = connected.must(f"%%tidb_pe query --explain\n{sql}")
+    assert "Plan of SELECT" in cell.output
     assert "└─TableFullScan" in cell.output
     assert "estimate" in cell.output
     assert not cell.value.analyzed
     line = connected.must(f"%tidb_pe query --explain-analyze '{sql}'")
+    assert "Plan of SELECT" in line.output
     assert all(operator.seconds is not None for operator in line.value.operators)
     expected = connected.must(f"%%tidb_pe query\n{sql}").value
     assert line.value.operators[0].rows == len(expected)

@@ -89,7 +89,7 @@ def _read(
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
             if request.explain or request.explain_analyze:
-                data = plans.parse_plan(abbreviate(request.sql), table)
+                data = plans.parse_plan(abbreviate(_explained(request)), table)
             elif not request.arrow:
                 data, exact = results.frame(table, options, declared=reading.partitions is not None)
     finally:
@@ -169,6 +169,11 @@ def _frame_options(request: QueryRequest) -> FrameOptions:
     from tidb_pe_magic.database.frames import FrameOptions  # noqa: PLC0415 - pyarrow is slow to import
 
     return FrameOptions(cast("Dtypes", request.dtypes), cast("Decimals", request.decimals))
+
+
+def _explained(request: QueryRequest) -> str:
+    """Return the statement that EXPLAIN was put before."""
+    return request.sql.removeprefix("EXPLAIN ANALYZE " if request.explain_analyze else "EXPLAIN ")
 
 
 def _partitions(request: QueryRequest) -> Partitions | None:
