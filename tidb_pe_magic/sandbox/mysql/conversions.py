@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _D: Final = exp.DataType.Type
 _COMPARISONS: Final = (
     *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
-    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between),
 )
 _ARITHMETIC: Final = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Neg, exp.Round)
 _TEXT_CALLS: Final = (
@@ -110,6 +110,8 @@ def _plain_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
         return _call("mysql_moment_number", value)
     if target is _D.BIGINT and kind == TEXT:
         return _call("mysql_to_integer", value)
+    if target is _D.UBIGINT and kind == TEXT:
+        return exp.Cast(this=_call("mysql_to_integer", value), to=node.to)
     if target in {_D.DECIMAL, _D.DOUBLE, _D.FLOAT} and kind == TEXT:
         return exp.Cast(this=_call("mysql_prefix", value), to=node.to)
     if target in {_D.CHAR, _D.VARCHAR, _D.CHARACTER_SET}:
@@ -159,6 +161,19 @@ def _sides(node: exp.Expr) -> list[exp.Expr]:
     if isinstance(node, exp.In):
         return [] if node.args.get("query") is not None else [node.this, *node.expressions]
     return [node.this, node.expression]
+
+
+def _compare_list(node: exp.Expr, kinds: Kinds) -> None:
+    """Compare a text with the texts of a list as a text, and with its numbers as a number."""
+    numbers = [each for each in node.expressions if kinds.of(each) in NUMBERS]
+    texts = [each for each in node.expressions if kinds.of(each) not in NUMBERS]
+    if kinds.of(node.this) != TEXT or not numbers or not texts:
+        _compare(node, kinds)
+        return
+    number = _call("mysql_prefix", node.this.copy())
+    as_number = exp.In(this=number, expressions=[each.copy() for each in numbers])
+    as_text = exp.In(this=node.this.copy(), expressions=[each.copy() for each in texts])
+    node.replace(exp.paren(exp.or_(as_text, as_number)))
 
 
 def _compare(node: exp.Expr, kinds: Kinds) -> None:
@@ -291,6 +306,7 @@ _HANDLERS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr, 
     ((exp.TsOrDsToDate,), _to_date),
     ((exp.TsOrDsToTimestamp,), _to_timestamp),
     ((exp.Cast,), _cast),
+    ((exp.In,), _compare_list),
     (_COMPARISONS, _compare),
     (_ARITHMETIC, _calculate),
     ((exp.Sum, exp.Avg), _numbers),

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
 
 def refuse_tokens(tokens: Sequence[Token], sql: str) -> None:
-    """Refuse `==`, which is not an operator in MySQL.
+    """Refuse `==` and `::`, which are not operators in MySQL.
 
     Raises:
-        SqlError: 1064, at the second character.
+        SqlError: 1064, at the second `=` or the first `:`.
     """
     for token in tokens:
         if token.token_type is TokenType.EQ and token.text == "==":
             second = Token(TokenType.EQ, "=", token.line, token.col, token.start + 1, token.end)
             raise syntax_error(None, sql, second)
+        if token.token_type is TokenType.DCOLON:
+            first = Token(TokenType.COLON, ":", token.line, token.col - 1, token.start, token.start)
+            raise syntax_error(None, sql, first)
 
 
 def refuse_trees(trees: Sequence[exp.Expr], tokens: Sequence[Token], sql: str) -> None:
-    """Refuse WITHIN GROUP, CREATE OR REPLACE TABLE, and tables that are created from a query.
+    """Refuse WITHIN GROUP, FILTER, QUALIFY, CREATE OR REPLACE TABLE, and CREATE TABLE ... SELECT.
 
     Raises:
         SqlError: 1064, or TiDB's error for CREATE TABLE ... SELECT.
@@ -34,6 +37,10 @@ def refuse_trees(trees: Sequence[exp.Expr], tokens: Sequence[Token], sql: str) -
     for tree in trees:
         if tree.find(exp.WithinGroup):
             raise syntax_error(None, sql, _word(tokens, "WITHIN"))
+        if tree.find(exp.Filter):
+            raise syntax_error(None, sql, _word(tokens, "FILTER", 1))
+        if any(select.args.get("qualify") for select in tree.find_all(exp.Select)):
+            raise syntax_error(None, sql, _word(tokens, "QUALIFY", 1))
         if isinstance(tree, exp.Create) and tree.text("kind").upper() == "TABLE":
             if tree.args.get("replace"):
                 raise syntax_error(None, sql, _word(tokens, "TABLE"))
@@ -41,5 +48,8 @@ def refuse_trees(trees: Sequence[exp.Expr], tokens: Sequence[Token], sql: str) -
                 raise SqlError(UNKNOWN_ERROR, "'CREATE TABLE ... SELECT' is not implemented yet")
 
 
-def _word(tokens: Sequence[Token], word: str) -> Token | None:
-    return next((token for token in tokens if token.text.upper() == word), None)
+def _word(tokens: Sequence[Token], word: str, behind: int = 0) -> Token | None:
+    """Return the token of a word, or one behind it."""
+    places = (place for place, token in enumerate(tokens) if token.text.upper() == word)
+    place = next(places, None)
+    return None if place is None or place + behind >= len(tokens) else tokens[place + behind]

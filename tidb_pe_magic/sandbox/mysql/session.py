@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from tidb_pe_magic.sandbox.mysql.assignments import assign, expression_of
 from tidb_pe_magic.sandbox.mysql.connection_ids import is_truncated
 from tidb_pe_magic.sandbox.mysql.errors import (
     NO_SUCH_TABLE,
+    NOT_SUPPORTED,
     UNKNOWN_DATABASE,
     UNKNOWN_ERROR,
     UNKNOWN_THREAD,
@@ -175,6 +177,9 @@ class Session:
         except duckdb.Error as error:
             self.state.statement = None
             raise self._error(error, statement) from None
+        except SqlglotError:
+            self.state.statement = None
+            raise SqlError(NOT_SUPPORTED, "This statement is not supported by the sandbox") from None
         except BaseException:
             self.state.statement = None
             raise
