@@ -1,4 +1,4 @@
-"""The stop within a transaction: KILL QUERY never reaches a session that may be idle."""
+"""KILL QUERY reaches no session that may be idle, because TiDB closes it, or crashes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.queries.statement import Tally
 
-MANY = "SELECT seq, REPEAT('x', 200) FROM seq_1_to_200000"
+FEW = "SELECT seq, REPEAT('x', 200) FROM seq_1_to_1000"
 ENDLESS = "SELECT a.seq, REPEAT('x', 200) FROM seq_1_to_1000000 a, seq_1_to_1000000 b"
+STALLED = "SELECT seq, REPEAT('x', 100000), IF(seq > 4, SLEEP(1000), 0) FROM seq_1_to_100"
 SILENT = "SELECT SLEEP(1000)"
 
 
@@ -108,14 +109,42 @@ def test_a_statement_whose_rows_arrive_is_not_killed(
     assert plain_server.value("SELECT COUNT(*) FROM test.stops") == 0
 
 
-def test_unneeded_rows_are_read_to_their_end(log: CommandLog, cells: AliasSession) -> None:
-    """Beyond --max-rows, a transaction's rows are read and dropped; outside of one the server ends them."""
+@pytest.mark.parametrize("transaction", [True, False])
+def test_an_unneeded_rest_is_read_if_it_is_short(
+    log: CommandLog, cells: AliasSession, *, transaction: bool
+) -> None:
+    """Beyond --max-rows, rows that come at once are read and dropped, so the session is not killed."""
+    if not transaction:
+        ask(cells, "COMMIT")
     log.take()
-    assert ask(cells, MANY, max_rows=3) == [1, 2, 3]
+    assert ask(cells, FEW, max_rows=3) == [1, 2, 3]
     assert kills(log) == []
-    ask(cells, "COMMIT")
-    assert ask(cells, MANY, max_rows=3) == [1, 2, 3]
+    assert ask(cells, "SELECT COUNT(*) FROM stops") == [1]
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_an_unneeded_rest_is_ended_if_it_is_late(
+    plain_server: MariaDb, log: CommandLog, cells: AliasSession, *, transaction: bool
+) -> None:
+    """Beyond --max-rows, a statement that sends nothing for a while is killed, and its session goes on."""
+    if not transaction:
+        ask(cells, "COMMIT")
+    log.take()
+    assert ask(cells, STALLED, max_rows=3) == [1, 2, 3]
     assert len(kills(log)) == 1
+    plain_server.await_end(STALLED)
+    assert ask(cells, "SELECT COUNT(*) FROM stops") == [1]
+
+
+def test_an_unneeded_rest_without_end_is_ended(
+    plain_server: MariaDb, log: CommandLog, cells: AliasSession
+) -> None:
+    """Outside of a transaction, rows that keep arriving beyond --max-rows are ended on the server."""
+    ask(cells, "COMMIT")
+    log.take()
+    assert ask(cells, ENDLESS, max_rows=3) == [1, 2, 3]
+    assert len(kills(log)) == 1
+    plain_server.await_end(ENDLESS)
 
 
 def test_an_idle_session_is_not_killed(log: CommandLog, engine: Any) -> None:

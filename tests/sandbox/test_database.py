@@ -888,10 +888,13 @@ def test_half_a_number_kills_nothing(connect: Callable[..., Any], ask: Callable[
     assert _asker(other)("SELECT 1") == ((1,),)
 
 
-def test_a_killed_connection_is_lost(connect: Callable[..., Any], ask: Callable[..., Any]) -> None:
-    """KILL ends the other session: its next statement finds the connection lost."""
+@pytest.mark.parametrize("command", ["KILL", "KILL QUERY"])
+def test_a_killed_connection_is_lost(
+    connect: Callable[..., Any], ask: Callable[..., Any], command: str
+) -> None:
+    """KILL ends the other session, and so does KILL QUERY if it is idle: its next statement fails."""
     victim = connect()
-    ask(f"KILL {_number(victim)}")
+    ask(f"{command} {_number(victim)}")
     with pytest.raises(pymysql.err.OperationalError) as failure:
         victim.query("SELECT 1")
     assert failure.value.args[0] in {2006, 2013}

@@ -210,7 +210,7 @@ class Session(LoginConnection):
         """Return whether the session is open and answers; close it otherwise."""
         if not self.open:
             return False
-        if time.monotonic() - self._pinged < self.ping_limit and not self._has_input():
+        if time.monotonic() - self._pinged < self.ping_limit and not self.has_input():
             return True
         try:
             self.ping(reconnect=False)
@@ -228,8 +228,14 @@ class Session(LoginConnection):
             super().ping(reconnect)  # type: ignore[call-overload]
         self._pinged = time.monotonic()
 
-    def _has_input(self) -> bool:
-        """Return whether an idle session has received something, such as the end of the connection."""
+    def has_input(self) -> bool:
+        """Return whether something has arrived that was not read, such as the end of the connection.
+
+        Raises:
+            OSError: the connection was closed meanwhile.
+        """
+        if self._sock is None:
+            raise OSError
         with selectors.DefaultSelector() as selector:  # select() fails in a process with many open files
             selector.register(self._sock, selectors.EVENT_READ)
             return bool(selector.select(timeout=0))
@@ -238,7 +244,7 @@ class Session(LoginConnection):
         """Return whether the server still executes a statement: nothing of its answer has arrived."""
         # The thread that waits for the answer can close the connection at any time.
         with contextlib.suppress(OSError, ValueError):
-            return self.awaits_answer and self.open and not self._has_input()
+            return self.awaits_answer and self.open and not self.has_input()
         return False
 
     def absorb_kill(self) -> bool:

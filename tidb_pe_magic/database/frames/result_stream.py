@@ -89,6 +89,19 @@ class ResultStream:
         finally:
             self.close()
 
+    def skip(self) -> None:
+        """Read and drop the remaining rows, without converting them.
+
+        Raises:
+            MySQLError: as while iterating.
+        """
+        if isinstance(self._answer, Answer):
+            while self._answer.batch() is not None:
+                pass
+        elif self._answer is not None:
+            while self._answer.arrays() is not None:
+                pass
+
     def close(self) -> None:
         """End the reading; closing an incomplete result closes its connection."""
         if self._closed:

@@ -32,8 +32,12 @@ T = TypeVar("T")
 _SLICE = 0.1  # seconds; on some platforms the stop button takes effect only when a wait ends
 # Together less than a second, within which the stop button has to take effect.
 _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
-# Within this time, a short statement of a transaction ends without a KILL.
-_SHORT_SECONDS = 0.2
+# A KILL QUERY that reaches an idle session ends its connection, and can crash the server if a transaction is
+# open there: TiDB 8.5 (pingcap/tidb, issues 65447 and 63956). So the statement of a session that is kept may
+# end by itself for this time, and unneeded rows may arrive for the second one. As long as they arrive without
+# a break, the server may have sent the last one, but for the third time only if they are few.
+_SHORT_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS = 0.2, 0.5, 3.0
+_POLL = 0.05
 
 
 class SessionPool:
@@ -220,10 +224,8 @@ class InFlight:
     def end(self) -> None:
         """End every statement: KILL QUERY over another connection, then close the sockets still open.
 
-        A KILL QUERY that reaches an idle session with an open transaction can crash a TiDB server of 8.5
-        (pingcap/tidb, issues 63956 and 65447). So within a transaction, only a statement that the server is
-        still executing is killed, and not in its first moments. The other sessions are closed, and the
-        server rolls them back.
+        Within a transaction, only a statement that has not begun to answer is killed. The other sessions are
+        closed, and the server rolls them back.
         """
         with self._lock:
             self.stopped.set()
@@ -250,12 +252,42 @@ class InFlight:
         """Return the error that says what is known about the stopped statement."""
         return self._stop.error()
 
-    def kill(self, session: Any) -> None:
-        """Tell the server that the rest of this session's statement is not needed."""
+    @contextmanager
+    def unneeded(self, session: Any) -> Iterator[None]:
+        """Let the server end the rest of this session's result, which is read and dropped meanwhile.
+
+        It is told so if the rest is long, and within a transaction only while nothing arrives.
+        """
+        over = threading.Event()
+        killer = threading.Thread(target=self._kill_rest, args=(over, session), name="tidb_pe kill")
+        killer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            killer.join()
+
+    def _kill_rest(self, over: threading.Event, session: Any) -> None:
+        started = heard = time.monotonic()
+        while not over.wait(_POLL):
+            now = time.monotonic()
+            try:
+                heard = now if session.has_input() else heard
+            except (OSError, ValueError):  # closed meanwhile
+                return
+            if session.holds_transaction:
+                long = now - heard > _SHORT_SECONDS
+            else:
+                long = now - started > (_LONG_REST_SECONDS if heard == now else _REST_SECONDS)
+            if long:
+                self.kill(session, over)
+                return
+
+    def kill(self, session: Any, over: threading.Event | None = None) -> None:
+        """Tell the server to end this session's statement, unless the event says that it has ended."""
         with self._lock:
             running = {number: kept for number, kept in self._sessions.items() if kept is session}
-        if not session.holds_transaction:
-            self._kill_queries(running)
+        self._kill_queries(running, over=over)
 
     def _kill(self, running: Mapping[int, Any], end: float) -> None:
         try:
@@ -264,14 +296,17 @@ class InFlight:
             self._stop.answered = True
             self._told.set()
 
-    def _kill_queries(self, running: Mapping[int, Any], end: float = 0.0) -> str:
+    def _kill_queries(
+        self, running: Mapping[int, Any], end: float = 0.0, over: threading.Event | None = None
+    ) -> str:
         """Tell the server to end the statements of these sessions; return why that failed, if it did.
 
         Whether TiDB Cloud's gateway passes KILL QUERY to the right server is [GUESS].
 
         Args:
             running: the sessions, by their numbers.
-            end: until this time, statements of transactions may end by themselves.
+            end: until this time, statements of sessions that are kept may end by themselves; 0 kills all.
+            over: the statements have ended once it is set.
         """
         try:
             connection = open_outside_pool(self._engine)
@@ -281,7 +316,7 @@ class InFlight:
         try:
             with contextlib.closing(connection.cursor()) as cursor:
                 for number, session in running.items():
-                    if session.holds_transaction and not self._is_executing(number, session, end):
+                    if (over is not None and over.is_set()) or not self._needs_kill(number, session, end):
                         continue
                     try:
                         cursor.execute(f"KILL QUERY {number:d}")
@@ -294,13 +329,17 @@ class InFlight:
             connection.invalidate()
         return refusal
 
-    def _is_executing(self, number: int, session: Any, end: float) -> bool:
-        """Return whether the server still executes a session's statement at `end`; return early if not."""
+    def _needs_kill(self, number: int, session: Any, end: float) -> bool:
+        """Return whether to kill a session's statement; wait until `end` if it may be short."""
+        if not end or not (session.pinned or session.holds_transaction):
+            return True
         with self._lock:
             while number in self._sessions and (left := end - time.monotonic()) > 0:
                 self._idle.wait(left)
-            # After its connection was cut here, a server is idle only until it notices.
-            return session.is_executing() if number in self._sessions else not session.open
+            if number not in self._sessions:
+                # After its connection was cut here, a server is idle only until it notices.
+                return not session.open
+            return not session.holds_transaction or bool(session.is_executing())
 
     def _await_end(self) -> bool:
         end = time.monotonic() + _CUT_SECONDS

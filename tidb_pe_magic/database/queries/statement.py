@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tidb_pe_magic.database.frames.result_stream import ResultStream
     from tidb_pe_magic.database.queries.inflight import InFlight
 
     Sink = Callable[[pa.RecordBatch], bool]
@@ -88,16 +89,15 @@ def read(
     from tidb_pe_magic.database.frames import open_stream  # noqa: PLC0415 - needs pyarrow
 
     with driver_errors(), open_stream(session, query.sql, query.params, on_bytes=tally.add_bytes) as reading:
-        batches = iter(reading)
-        with _keep_session(flight, session, batches):
+        with _keep_session(flight, session, reading):
             take = begin(reading.schema)
-        for batch in batches:
+        for batch in reading:
             tally.add_rows(batch.num_rows)
-            with _keep_session(flight, session, batches):
+            with _keep_session(flight, session, reading):
                 wanted = take(batch)
             if not wanted:
                 tally.cut = True
-                _end(flight, session, batches)
+                _end(flight, session, reading)
                 break
         tally.add_zero_dates(reading.zero_dates.items())
         tally.warnings = reading.warnings
@@ -106,24 +106,25 @@ def read(
 
 
 @contextmanager
-def _keep_session(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[None]:
+def _keep_session(flight: InFlight, session: Any, reading: ResultStream) -> Iterator[None]:
     """Keep a pinned session usable if the consumer of its rows fails."""
     try:
         yield
     except BaseException:
         if session.pinned:
-            _end(flight, session, batches)
+            _end(flight, session, reading)
         raise
 
 
-def _end(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> None:
+def _end(flight: InFlight, session: Any, reading: ResultStream) -> None:
     """Make the server end an unneeded result; a session that must survive is read to the end."""
-    flight.kill(session)
     if not session.pinned:
+        if not session.holds_transaction:
+            flight.kill(session)
         return
     try:
-        for _ in batches:
-            pass
+        with flight.unneeded(session):
+            reading.skip()
     except pymysql.err.MySQLError as error:
         if error.args[0] != ER.QUERY_INTERRUPTED:
             raise

@@ -65,6 +65,7 @@ class ClientConnection:
         self._capabilities = Capability(0)
         self._scramble = new_scramble()
         self._task: asyncio.Task[None] | None = None
+        self._idle = False  # waiting for a command
         self._prepared = PreparedStatements(session)
         self._commands: Mapping[int, Callable[[bytes], Awaitable[None]]] = {
             Command.QUERY: self._query,
@@ -96,8 +97,12 @@ class ClientConnection:
             await self._session.close()
 
     def kill(self, *, query: bool) -> None:
-        """End the current statement or the connection, like TiDB without a message."""
-        if query:
+        """End the current statement or the connection, like TiDB without a message.
+
+        KILL QUERY also ends an idle connection: TiDB 8.5 lets its wait for a command time out
+        (pingcap/tidb, issue 65447).
+        """
+        if query and not self._idle:
             self._session.interrupt()
         elif self._task is not None:
             self._task.cancel()
@@ -133,7 +138,9 @@ class ClientConnection:
 
     async def _answer_commands(self) -> None:
         while True:
+            self._idle = True
             payload = await self._stream.read()
+            self._idle = False
             if payload[:1] == bytes((Command.QUIT,)):
                 return
             try:
