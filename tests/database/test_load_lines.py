@@ -22,7 +22,8 @@ from tidb_pe_magic.database.loading.sender import Sender
 from tidb_pe_magic.database.loading.sources import source_of
 from tidb_pe_magic.database.loading.statements import InsertWriter
 from tidb_pe_magic.database.loading.tables import TableName, new_table
-from tidb_pe_magic.database.queries.inflight import InFlight, SessionPool
+from tidb_pe_magic.database.queries.inflight import InFlight
+from tidb_pe_magic.database.queries.session_pool import SessionPool
 from tidb_pe_magic.errors import QueryCancelled, QueryFailed, TidbPeError
 from tidb_pe_magic.model import TlsMode
 

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.database.loading.statements import MOST_ROWS
-from tidb_pe_magic.database.queries.inflight import InFlight, SessionPool
+from tidb_pe_magic.database.queries.inflight import InFlight
+from tidb_pe_magic.database.queries.session_pool import SessionPool
 
 if TYPE_CHECKING:
     import threading

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pymysql.err
 from pymysql.constants import ER
 
-from tidb_pe_magic.database.connector import allows_lines
 from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.database.queries.failures import driver_errors
+from tidb_pe_magic.database.queries.session_pool import open_outside_pool
 from tidb_pe_magic.database.queries.stop import Stop
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from tidb_pe_magic.database.alias import AliasSession
+    from tidb_pe_magic.database.queries.session_pool import SessionPool
     from tidb_pe_magic.errors import QueryCancelled
 
 T = TypeVar("T")
@@ -38,43 +39,6 @@ _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
 # a break, the server may have sent the last one, but for the third time only if they are few.
 _SHORT_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS = 0.2, 0.5, 3.0
 _POLL = 0.05
-
-
-class SessionPool:
-    """Sessions outside the engine's pool that the steps of one job use in turn; thread-safe.
-
-    They allow LOAD DATA LOCAL.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        """Start without sessions."""
-        self._engine = engine
-        self._idle: list[PoolProxiedConnection] = []
-
-    def take(self) -> PoolProxiedConnection:
-        """Return an idle session that still answers, or a new one.
-
-        Raises:
-            MySQLError: a new one cannot be opened.
-        """
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return open_outside_pool(self._engine, lines=True)
-            session: Any = connection.dbapi_connection
-            if session.answers():
-                return connection
-            connection.invalidate()
-
-    def put_back(self, connection: PoolProxiedConnection) -> None:
-        """Keep a session without an open transaction; the next user changes the settings that it needs."""
-        self._idle.append(connection)
-
-    def close(self) -> None:
-        """Close the idle sessions."""
-        while self._idle:
-            self._idle.pop().invalidate()
 
 
 class InFlight:
@@ -355,15 +319,6 @@ def _message(error: pymysql.err.MySQLError) -> str:
 
 def _return(connection: PoolProxiedConnection) -> None:
     connection.close()  # to its pool
-
-
-def open_outside_pool(engine: Engine, *, lines: bool = False) -> PoolProxiedConnection:
-    """Open a connection outside the engine's pool, which may be exhausted; `invalidate` closes it."""
-    before = allows_lines.set(lines)
-    try:
-        return engine.pool.recreate().connect()
-    finally:
-        allows_lines.reset(before)
 
 
 def shut_down(session: Any) -> None:

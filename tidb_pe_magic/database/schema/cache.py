@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.queries.failures import driver_errors
-from tidb_pe_magic.database.queries.inflight import open_outside_pool, shut_down
+from tidb_pe_magic.database.queries.inflight import shut_down
+from tidb_pe_magic.database.queries.session_pool import open_outside_pool
 from tidb_pe_magic.database.schema import names
 from tidb_pe_magic.database.schema.names import SchemaNames
 from tidb_pe_magic.database.tokens import tokens
