@@ -220,7 +220,7 @@ class InFlight:
     def unneeded(self, session: Any) -> Iterator[None]:
         """Let the server end the rest of this session's result, which is read and dropped meanwhile.
 
-        It is told so if the rest is long, and within a transaction only while nothing arrives.
+        KILL QUERY is sent if the rest is long, and within a transaction only while nothing arrives.
         """
         over = threading.Event()
         killer = threading.Thread(target=self._kill_rest, args=(over, session), name="tidb_pe kill")
