@@ -144,7 +144,7 @@ def test_states_that_are_not_final_are_waited_through(states: list[tuple[str, st
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
-        (None, "gone"),
+        (None, "no longer exists"),
         (endpoint("Deleting", "Connected"), "being deleted"),
         (endpoint("Active", "ServiceDeleted"), "ServiceDeleted"),
         (endpoint("Active", "Deleting"), "Deleting"),
