@@ -124,9 +124,7 @@ class InFlight:
     def _release(self, session: Any) -> bool:
         """Stop watching a session; return whether its next statement is safe from a KILL of this one."""
         with self._lock:
-            for known in [known for known, kept in self._sessions.items() if kept is session]:
-                del self._sessions[known]
-            self._idle.notify_all()
+            self._unwatch(session)
             stopped = self.stopped.is_set()
         if not session.open:
             return True
@@ -152,9 +150,7 @@ class InFlight:
             intact = bool(session.open)
         finally:
             with self._lock:
-                for known in [known for known, kept in self._sessions.items() if kept is session]:
-                    del self._sessions[known]
-                self._idle.notify_all()
+                self._unwatch(session)
             if keep and intact and not self.stopped.is_set():
                 keep(connection)
             else:
@@ -168,6 +164,18 @@ class InFlight:
         if self.stopped.is_set():
             raise self.cancelled()
 
+    def _watched(self, session: Any) -> dict[int, Any]:
+        """Return a session by its number, if it is watched; the caller has the lock."""
+        return {number: kept for number, kept in self._sessions.items() if kept is session}
+
+    def _unwatch(self, session: Any) -> dict[int, Any]:
+        """Stop watching a session, and return it by its number; the caller has the lock."""
+        running = self._watched(session)
+        for number in running:
+            del self._sessions[number]
+        self._idle.notify_all()
+        return running
+
     @contextmanager
     def uninterruptible(self, session: Any) -> Iterator[None]:
         """Let a session finish its statement: a COMMIT whose outcome must be known is not interrupted.
@@ -178,12 +186,10 @@ class InFlight:
         with self._lock:
             if self.stopped.is_set():
                 raise self.cancelled()
-            numbers = [known for known, kept in self._sessions.items() if kept is session]
-            for number in numbers:
-                del self._sessions[number]
+            running = self._unwatch(session)
         yield
         with self._lock:
-            self._sessions.update(dict.fromkeys(numbers, session))
+            self._sessions.update(running)
 
     def end(self) -> None:
         """End every statement: KILL QUERY over another connection, then close the sockets still open.
@@ -250,7 +256,7 @@ class InFlight:
     def kill(self, session: Any, over: threading.Event | None = None) -> None:
         """Tell the server to end this session's statement, unless the event says that it has ended."""
         with self._lock:
-            running = {number: kept for number, kept in self._sessions.items() if kept is session}
+            running = self._watched(session)
         self._kill_queries(running, over=over)
 
     def _kill(self, running: Mapping[int, Any], end: float) -> None:
