@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 import sqlalchemy.exc
@@ -15,7 +15,7 @@ from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tidb_pe_magic.errors import TidbPeError
 
@@ -75,3 +75,19 @@ def _translate(error: pymysql.err.MySQLError) -> TidbPeError:
     if code in {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0}:
         return greeting.server_error(code, str(message), stage="query")
     return QueryFailed(code, str(message), advice=_ADVICE.get(code, ""))
+
+
+def rows_if_answered(session: Any, sql: str) -> Sequence[tuple[Any, ...]] | None:
+    """Return a short query's rows, or None if it fails: a complete result does not fail for this.
+
+    Args:
+        session: idle; its connection may be closed when this returns None.
+        sql: a question about the statement before, such as SHOW WARNINGS.
+    """
+    try:
+        with closing(session.cursor()) as cursor:
+            cursor.execute(sql)
+            rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    except pymysql.err.MySQLError:
+        return None
+    return rows

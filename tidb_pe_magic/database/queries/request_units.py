@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from typing import Any
 
-import pymysql.err
-
 from tidb_pe_magic.database.effects import effect_of
+from tidb_pe_magic.database.queries.failures import rows_if_answered
 
 #: Seconds. Faster statements are skipped, so that a quick query needs only one round trip.
 SLOW = 0.05
@@ -30,13 +28,8 @@ def request_units(session: Any) -> float | None:
     Args:
         session: idle; its connection may be closed when this returns None.
     """
-    try:
-        with closing(session.cursor()) as cursor:
-            cursor.execute("SELECT @@tidb_last_query_info")
-            row = cursor.fetchone()
-    except pymysql.err.MySQLError:
-        return None
-    return _units(row[0]) if row else None
+    rows = rows_if_answered(session, "SELECT @@tidb_last_query_info")
+    return _units(rows[0][0]) if rows else None
 
 
 def _units(text: object) -> float | None:

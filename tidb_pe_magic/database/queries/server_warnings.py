@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import closing
 from typing import Any
 
-import pymysql.err
+from tidb_pe_magic.database.queries.failures import rows_if_answered
 
 _NOTE = "Note"
 # TiDB says it of a prepared statement, and the reader prepares every SELECT: it is not about the result.
@@ -23,11 +22,8 @@ def server_warnings(session: Any) -> tuple[str, ...] | None:
     Args:
         session: idle; its connection may be closed when this returns None.
     """
-    try:
-        with closing(session.cursor()) as cursor:
-            cursor.execute("SHOW WARNINGS")
-            rows = cursor.fetchall()
-    except pymysql.err.MySQLError:
+    rows = rows_if_answered(session, "SHOW WARNINGS")
+    if rows is None:
         return None
     found = Counter(
         f"{level.lower()} {code}: {message}"
