@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tidb_pe_magic.advice import USUAL_ALIAS, Suggestion
 from tidb_pe_magic.clients.formats import FORMATS
@@ -206,18 +207,23 @@ class DisconnectRequest(Request):
     forget: bool = option("also delete the saved connection of this name", default=False, parse=switch)
 
 
+def _connection_option(hint: str) -> Any:
+    """Return the option of `@NAME`; the hint says what else was perhaps meant."""
+    return option(
+        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
+        "opened first if it is not open",
+        metavar="@NAME",
+        parse=connection_name(hint),
+        write="@{}".format,
+        positional=True,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConnectionFields(Request):
     """The connection of a request, as its first word."""
 
-    connection: str | None = option(
-        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
-        "opened first if it is not open",
-        metavar="@NAME",
-        parse=connection_name("put a value with spaces in single quotes"),
-        write="@{}".format,
-        positional=True,
-    )
+    connection: str | None = _connection_option("put a value with spaces in single quotes")
     alias: str = option(
         "open or saved connection; a saved one is opened first",
         default=USUAL_ALIAS,
@@ -234,14 +240,7 @@ _DECIMALS = ("auto", "exact", "float")
 class QueryRequest(ConnectionFields):
     """Return a query's result."""
 
-    connection: str | None = option(
-        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
-        "opened first if it is not open",
-        metavar="@NAME",
-        parse=connection_name("put a statement, or a value with spaces, in single quotes"),
-        write="@{}".format,
-        positional=True,
-    )
+    connection: str | None = _connection_option("put a statement, or a value with spaces, in single quotes")
     sql: str = option("the statement", default=..., metavar="SQL", parse=non_empty, positional=True)
     params: Mapping[str, object] | Sequence[object] | None = option(
         "values for each ? (a list) or :name (an object) in the SQL, as JSON; always bound, never inserted",
