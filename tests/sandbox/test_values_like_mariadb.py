@@ -325,7 +325,7 @@ def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any
         SELECT FROM_UNIXTIME(86400) = '1970-01-02 08:00:00', FROM_UNIXTIME(0, '%H:%i'), HOUR(FROM_UNIXTIME(0))
         SELECT @@time_zone, DATE(MAX(t)) FROM (SELECT t FROM z) q
         WITH z AS (SELECT 1 AS t) SELECT t FROM z
-        SELECT t FROM (WITH z AS (SELECT 2 AS t) SELECT t FROM z) x UNION SELECT HOUR(t) FROM z WHERE id = 1
+        SELECT t FROM (WITH z AS (SELECT 2 t) SELECT t FROM z) x UNION ALL SELECT HOUR(t) FROM z WHERE id = 1
         SELECT id FROM z WHERE t IN (SELECT t FROM z WHERE t < '2024-02-01')
         UPDATE z SET t = '2024-01-01 08:00:00' WHERE t = '2024-01-01 09:00:00'
         UPDATE z SET t = t + INTERVAL 1 HOUR WHERE t < '2024-02-01' ORDER BY t LIMIT 1
