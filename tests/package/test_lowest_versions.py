@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from package.environments import ROOT, Clean, Wheel, interpreter, uv
+from package.environments import ROOT, Clean, Wheel, interpreter, resolve
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -34,8 +34,8 @@ def lowest(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Clean:
     """Provide an environment of the oldest Python, with the lowest version that each bound admits."""
     directory = tmp_path_factory.mktemp("lowest")
     found = directory / "lowest.txt"
-    resolve = ("pip", "compile", "--quiet", "--no-annotate", "--no-header", "--resolution", "lowest-direct")
-    uv(*resolve, "--python-version", OLDEST, "--all-extras", "--output-file", found, ROOT / "pyproject.toml")
+    options = ("--resolution", "lowest-direct", "--python-version", OLDEST, "--all-extras")
+    resolve(*options, "--output-file", found, ROOT / "pyproject.toml")
     clean = Clean(directory, interpreter(OLDEST))
     clean.install(f"{wheel.path}[{EXTRAS}]", constraints=found)
     return clean
