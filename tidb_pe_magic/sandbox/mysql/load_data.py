@@ -97,7 +97,8 @@ class LoadData:
         escaped = rf"{escape}.|" if escape else ""
         enclosed = rf"{quote}(?P<enclosed>(?:{escaped}{quote}{quote}|[^{quote}])*+){quote}|" if quote else ""
         special = re.escape(self.escape + self.field_end[:1] + self.line_end[:1])
-        plain = rf"(?P<plain>(?:[^{special}]++|{escaped}(?!{end}).)*+)"
+        # Before Python 3.11.5, a possessive group with a lookahead in it ends too early (CPython, gh-106052).
+        plain = rf"(?P<plain>(?:[^{special}]++|{escaped}(?!{end}).)*)"
         field = re.compile(rf"(?:{enclosed}{plain})(?P<end>{end}|\Z)", re.DOTALL)
         record: list[str | None] = []
         position = 0
