@@ -234,6 +234,47 @@ def test_in_means_what_it_means_in_python(ids: list[int], written: str, value: i
     assert bool(found) == ((value in ids) != ("NOT" in written))
 
 
+@pytest.mark.parametrize(
+    "written", ["NOT IN (:ids)", "not in :ids", "NOT /* a */ IN (0, `b`, f(1), :ids, 2)"]
+)
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ([1, None], "contains 1 missing value, and NOT IN finds no row if its list contains a NULL. Bind it"),
+        (pd.Series([1, np.nan, np.nan]), "contains 2 missing values, and NOT IN finds no row"),
+        (pd.Series([pd.NaT]), "a Series has dropna()."),
+    ],
+    ids=["list", "series", "times"],
+)
+def test_a_missing_value_in_not_in_is_refused(written: str, ids: object, words: str) -> None:
+    """A NULL in the list of NOT IN would find no row in silence, so the list is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        bind(f"SELECT a {written} FROM t", {"ids": ids})
+    assert words in str(caught.value)
+
+
+def test_a_missing_scalar_in_not_in_is_refused() -> None:
+    """A single NULL among the values of NOT IN is refused too."""
+    with pytest.raises(InvalidRequest, match=r":b: has no value, and NOT IN finds no row .* Leave it out of"):
+        bind("SELECT 1 NOT IN (:a, :b)", {"a": 1, "b": None})
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a IN (:ids) AND NOT f(:ids)",
+        "SELECT NOT (a IN (:ids))",
+        "SELECT a NOT IN (SELECT b FROM t WHERE b IN (:ids))",
+        "SELECT a NOT IN (SELECT coalesce(1, :ids, 2) FROM t)",
+        "SELECT a NOT IN (1, 2), (:ids)",
+        "SELECT a NOT IN (f(:ids))",
+    ],
+)
+def test_a_missing_value_elsewhere_is_null(sql: str) -> None:
+    """Outside of NOT IN's own list, a missing value is bound as NULL."""
+    assert bind(sql.replace("(:ids)", "(0, :ids)"), {"ids": [1, None]})[1][:2] == (1, None)
+
+
 def test_variables_fill_missing_values() -> None:
     """Notebook variables fill only the names in the statement, and a given value has priority."""
     sql = "SELECT :a, :b, ':c', :a -- :d"

@@ -37,6 +37,7 @@ _NOTHING = "SELECT NULL FROM (SELECT 1 AS one) AS empty_list WHERE FALSE"
 _ONE_VALUE = (str, bytes, bytearray, memoryview, Mapping)
 _TELLING = frozenset({"word", "bracket", "comma"})
 _NAMES = frozenset({"word", "quoted", "cast"})
+_QUERIES = frozenset({"SELECT", "WITH", "TABLE", "VALUES"})
 _NO_VALUE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
 
@@ -49,6 +50,7 @@ class _Parameter(NamedTuple):
         end: after its last character.
         before: the code before it, nearest first: one or two tokens.
         after: the token after it.
+        excluded: it is in the list of a NOT IN.
     """
 
     name: str
@@ -56,6 +58,7 @@ class _Parameter(NamedTuple):
     end: int
     before: tuple[str, str]
     after: str
+    excluded: bool
 
 
 def bind(
@@ -143,6 +146,7 @@ def _parameters(sql: str, pattern: re.Pattern[str]) -> list[_Parameter]:
     if ":" not in sql and "?" not in sql:
         return found
     before = further = ""
+    lists: list[bool] = []  # for each open bracket, whether it is the list of a NOT IN
     name_end = -1  # a colon directly after a name belongs to the name: `again:LOOP` labels a loop
     open_ended = False
     for token in pattern.finditer(sql):
@@ -156,7 +160,14 @@ def _parameters(sql: str, pattern: re.Pattern[str]) -> list[_Parameter]:
         open_ended = kind == "marker" or (kind == "name" and token.start() != name_end)
         if open_ended:
             name = token["name"] or ""
-            found.append(_Parameter(name, token.start(), token.end(), (before, further), ""))
+            excluded = (before, further) == ("IN", "NOT") or (bool(lists) and lists[-1])
+            found.append(_Parameter(name, token.start(), token.end(), (before, further), "", excluded))
+        elif text == "(":
+            lists.append((before, further) == ("IN", "NOT"))
+        elif text == ")" and lists:
+            lists.pop()
+        elif text in _QUERIES and before == "(":
+            lists[-1:] = [False]
         before, further = text, before
         name_end = token.end() if kind in _NAMES else -1
     return found
@@ -204,10 +215,13 @@ def _fill(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str,
             if not elements and isinstance(value, Iterator):
                 reason = f"{subject} is a {type(value).__name__} without values, perhaps because it was read."
                 raise InvalidRequest(field, reason.strip(), advice="Bind a list, which can be read again.")
-            bound += [_bindable(element, field, f"a value of {subject}".strip(" of")) for element in elements]
+            items = [_bindable(element, field, f"a value of {subject}".strip(" of")) for element in elements]
             marks = _marks(each, len(elements), field, subject)
         else:
-            bound.append(_bindable(value, field, subject))
+            items = [_bindable(value, field, subject)]
+        if each.excluded and None in items:
+            _refuse_missing(value, items.count(None), field, subject)
+        bound += items
         parts += (sql[last : each.start], marks)
         last = each.end
     return "".join((*parts, sql[last:])), tuple(bound)
@@ -228,6 +242,16 @@ def _elements(value: Any, field: str, subject: str) -> list[object]:
             field, f"{subject} is a {kind}, not a list of values.".strip(), advice="Bind one column of it."
         )
     return list(value)
+
+
+def _refuse_missing(value: object, count: int, field: str, subject: str) -> None:
+    if _is_collection(value):
+        found = f"contains {count:,} missing value{'s' if count > 1 else ''}"
+        advice = "Bind it without them; a Series has dropna()."
+    else:
+        found, advice = "has no value", "Leave it out of the list."
+    reason = f"{subject} {found}, and NOT IN finds no row if its list contains a NULL.".strip()
+    raise InvalidRequest(field, reason, advice=advice)
 
 
 def _marks(place: _Parameter, count: int, field: str, subject: str) -> str:
