@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import signal
@@ -11,6 +12,7 @@ import hypothesis
 import keyring
 import keyring.backends.null
 import pytest
+from support import warm
 from support.certificates import make_authority
 from support.mariadb import running
 from support.schedule import LongestFirst, place
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from support.certificates import Authority
     from support.mariadb import MariaDb
     from xdist.remote import Producer
+    from xdist.workermanage import WorkerController
 
     from tidb_pe_magic.sandbox import Sandbox
     from tidb_pe_magic.sandbox.pytest_plugin import Sandboxes
@@ -40,6 +43,8 @@ hypothesis.settings.load_profile("same")
 
 
 _NEW_OBJECTS = 20_000
+_SERVING = pytest.StashKey[contextlib.ExitStack]()
+_SERVER = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,12 +64,28 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Give them back: some extension modules complain of what is never collected.
 
     Not before pytest's own collection, which looks for errors in what the tests have left.
     """
     gc.unfreeze()
+    config.stash[_SERVING].close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of warm processes, which pytest's own processes share."""
+    config.stash[_SERVING] = serving = contextlib.ExitStack()
+    if hasattr(config, "workerinput"):
+        warm.use(config.workerinput["warm"])
+    else:
+        config.stash[_SERVER] = serving.enter_context(warm.serving())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a process of pytest-xdist where the server is."""
+    node.workerinput["warm"] = node.config.stash[_SERVER]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,6 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+from support import warm
 from traitlets.config import Config
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def execute(sandbox: Sandbox, directory: Path) -> Callable[..., NotebookNode]:
         client = NotebookClient(
             notebook,
             kernel_name="python3",
+            kernel_manager_class=warm.AsyncKernelManager,
             timeout=300,
             resources={"metadata": {"path": str(directory)}},
             config=Config(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from support import warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS = 120.0
+_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass
@@ -45,9 +47,9 @@ class Reply:
 class Kernel:
     """A kernel with directories and an environment of its own."""
 
-    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
-        """Prepare the kernel; entering the context starts it."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
+    def __init__(self, environment: Mapping[str, str], directory: Path, *, cold: bool = False) -> None:
+        """Prepare the kernel; entering the context starts it, warm as in `support.warm` or from cold."""
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         private = {
             "HOME": str(directory),
             "IPYTHONDIR": str(directory / "ipython"),
@@ -57,7 +59,7 @@ class Kernel:
         }
         self._environment = {**kept, **private, **environment}
         self._directory = directory
-        self._manager = KernelManager(kernel_name="python3")
+        self._manager = (KernelManager if cold else warm.KernelManager)(kernel_name="python3")
 
     def __enter__(self) -> Self:
         """Start the kernel, and wait until it answers."""
