@@ -8,6 +8,7 @@ it where the start is not the claim:
     with warm.Popen([PROGRAM, "wait"], env=environment, stdout=subprocess.PIPE, text=True) as process: ...
     manager = warm.KernelManager(kernel_name="python3")
 
+Exit functions run, but the interpreter takes no modules apart: what it complains of then is for a cold start.
 A process whose interpreter would start differently starts cold: with options such as `-X dev`, with most
 `PYTHON...` variables, with another locale, or as another program. With the variable COLD_START everything
 starts cold, and the tests pass too.

@@ -17,11 +17,16 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 import types
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # Two of them read the environment on import: aiohttp reads SSL_CERT_FILE (see `support.warm`), and matplotlib
 # reads what `_read_backend` reads again.
@@ -197,7 +202,7 @@ def _fork() -> int:
         return os.fork()
 
 
-def become(job: Job) -> None:
+def become(job: Job) -> NoReturn:
     """Run the job in this process."""
     os.setsid()
     os.chdir(job.directory)
@@ -207,7 +212,35 @@ def become(job: Job) -> None:
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     _open_streams(unbuffered=bool(os.environ.get("PYTHONUNBUFFERED")))
     _read_backend(kernel=job.words[:2] == ["-m", "ipykernel_launcher"])
-    _run(job.words)
+    try:
+        _run(job.words)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:  # noqa: BLE001 - shown as the interpreter shows it
+        sys.excepthook(*sys.exc_info())
+        code = -signal.SIGINT if isinstance(sys.exception(), KeyboardInterrupt) else 1
+    else:
+        code = 0
+    _end(code)
+
+
+def _end(code: object) -> NoReturn:
+    """End this process as the interpreter does, except that all modules and objects stay as they are.
+
+    To take a million of them apart would take longer than most of the programs.
+    """
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined] # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, or closed
+            stream.flush()
+    if code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit((code or 0) & 0xFF)
 
 
 def _open_streams(*, unbuffered: bool) -> None:
