@@ -1,6 +1,7 @@
 """The console command: its output, the streams, and its exit codes.
 
-Its entry point is called in this process, except for claims about a program: streams, signals, terminal.
+Its entry point is called in this process, except for claims about a program: streams, signals, terminal. The
+programs without a key, with closed streams, in a pipe and at a terminal start cold, as a user's do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, VPC
+from support import warm
 from support.requirements import need
 
 from tidb_pe_magic import Runbook, __version__, cli, errors
@@ -80,15 +82,7 @@ def console(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a separate program."""
-    return subprocess.run(
-        [PROGRAM, *words],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=_SECONDS,
-        check=False,
-    )
+    return warm.run([PROGRAM, *words], env=environment)
 
 
 def test_the_whole_way_in_a_script(environment: dict[str, str], console: Console) -> None:
@@ -192,7 +186,15 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], console: Conso
 
 def test_a_missing_key_is_code_4() -> None:
     """An expected error has no traceback, and names the places searched and commands."""
-    done = run(_clean() | {"HOME": "/nonexistent"}, "clusters")
+    done = subprocess.run(
+        [PROGRAM, "clusters"],
+        env=_clean() | {"HOME": "/nonexistent"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_SECONDS,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("tidb-pe: No TiDB Cloud API key found")
     assert done.stderr.splitlines()[-2:] == ["Try: tidb-pe help keys", " Or: python -m tidb_pe_magic.sandbox"]
@@ -389,15 +391,7 @@ def test_a_statement_can_be_typed(saved: dict[str, str]) -> None:
     try:
         os.write(person, b"SELECT 7 AS a\n\x04")
         typed, missing = (
-            subprocess.run(
-                [PROGRAM, "query", "@db", *words],
-                env=saved,
-                stdin=terminal,
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                check=False,
-            )
+            warm.run([PROGRAM, "query", "@db", *words], env=saved, given=terminal)
             for words in (("--output", "csv", "-"), ())
         )
     finally:
@@ -475,21 +469,9 @@ def creating() -> Iterator[dict[str, str]]:
         yield environment
 
 
-def _python(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a Python program to its end."""
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-
-
 def test_an_interrupted_wait_is_code_130(creating: dict[str, str]) -> None:
     """Control-C ends only the wait, and the line says how to continue."""
-    with subprocess.Popen(
+    with warm.Popen(
         [PROGRAM, "wait"], env=creating, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
@@ -525,7 +507,7 @@ sys.exit(main())
 
 def test_an_interrupt_that_python_drops_still_ends_the_wait(creating: dict[str, str]) -> None:
     """Control-C during a finalizer, whose exceptions Python ignores, ends the wait too."""
-    done = _python(_LOSING, creating)
+    done = warm.run([sys.executable, "-c", _LOSING], env=creating)
     assert "Exception ignored in" in done.stderr
     assert "detached while waiting" in done.stderr.lower()
     assert done.returncode == 130
@@ -548,7 +530,14 @@ sys.exit(main())
 
 def test_an_interrupted_start_is_one_line(environment: dict[str, str]) -> None:
     """Control-C while the command imports its modules ends it in one line, with code 130."""
-    done = _python(_STARTING, environment)
+    done = subprocess.run(
+        [sys.executable, "-c", _STARTING],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tidb-pe: interrupted.\n")
 
 
@@ -630,15 +619,7 @@ def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, st
     unset = {name: value for name, value in environment.items() if name != "TIDB_PASSWORD"}
     with Runbook(environ=environment) as runbook:
         runbook.run("demo", vpc=VPC, security_group=[GROUP])
-    piped = subprocess.run(
-        [PROGRAM, "connect", "--cluster", "demo"],
-        env=unset,
-        input=secret,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    piped = warm.run([PROGRAM, "connect", "--cluster", "demo"], env=unset, given=secret)
     assert piped.returncode == 4
     assert "No SQL password found" in piped.stderr
     assert "--password-from env:NAME" in piped.stderr

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from support import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,14 +38,7 @@ def demo(
 ) -> subprocess.CompletedProcess[str]:
     """Run the demo with this directory for its temporary files."""
     environment = os.environ | OWN_ACCOUNT | {"TMPDIR": str(temporary)} | (settings or {})
-    return subprocess.run(
-        [sys.executable, "notebooks/demo.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm.run([sys.executable, "notebooks/demo.py", *arguments], cwd=ROOT, env=environment, timeout=600)
 
 
 def files() -> set[Path]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 from flows.places import GROUP, VPC
+from support import warm
 
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.steps.help import markdown
+
+if TYPE_CHECKING:
+    import subprocess
 
 ROOT = Path(__file__).parents[1]
 _SECONDS = 300.0
@@ -48,18 +52,13 @@ def parameters(values: dict[str, str]) -> list[str]:
 
 
 def papermill(words: list[str], sandbox: Sandbox, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run papermill as a cron job would: with the keys in its environment, and without a prompt."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return subprocess.run(
-        words,
-        cwd=ROOT,
-        env={**kept, "HOME": str(home), **sandbox.environment()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    """Run papermill as a cron job would: with the keys in its environment, and without a prompt.
+
+    Its kernel starts cold.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", *warm.START) if name in os.environ}
+    environment = {**kept, "HOME": str(home), **sandbox.environment()}
+    return warm.run(words, cwd=ROOT, env=environment, timeout=_SECONDS)
 
 
 @pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")

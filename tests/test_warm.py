@@ -39,9 +39,7 @@ def test_a_fork_equals_a_cold_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "program.py").write_text(STATE, encoding="utf-8")
     words = {"-c": ["-c", STATE], "-m": ["-m", "program"], "file": [str(tmp_path / "program.py")]}[kind]
     environment = {"PATH": os.environ["PATH"], "TZ": "Asia/Jakarta", "OWN": "ä"}
-    for name in ("LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
+    environment |= {name: os.environ[name] for name in warm.START if name in os.environ}
     fork = _state([*words, "more"], tmp_path, environment)
     with monkeypatch.context() as patch:
         patch.setattr(warm._Server, "path", "")

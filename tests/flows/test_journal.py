@@ -16,6 +16,7 @@ import filelock
 import pytest
 from flows.detour import detour
 from flows.places import GROUP, OTHER_VPC, VPC
+from support import warm
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
@@ -65,8 +66,8 @@ def tokens(sandbox: Sandbox) -> list[str]:
 
 def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start the creation of the endpoint in a process of its own."""
-    kept = {name: os.environ[name] for name in ("PATH", "XDG_STATE_HOME")}
-    return subprocess.Popen(
+    kept = {name: os.environ[name] for name in ("PATH", "XDG_STATE_HOME", *warm.START) if name in os.environ}
+    return warm.Popen(
         [sys.executable, "-c", CREATE], env={**kept, **environment}, stdout=subprocess.PIPE, text=True
     )
 

@@ -14,6 +14,7 @@ import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import warm
 from support.cloud_users import DEMO, GROUP, PREFIX, SERVICE, VPC, VPC_API, Clouds, make_endpoint
 
 from tidb_pe_magic.sandbox import Sandbox
@@ -350,7 +351,7 @@ def test_the_command_line_begins_with_a_file_and_ends_with_one(sandbox: Sandbox,
     sandbox.snapshot().save(first)
     expected = Snapshot.load(first)
     command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--restore", str(first)]
-    with subprocess.Popen([*command, "--snapshot", str(last)], stdout=subprocess.PIPE, text=True) as process:
+    with warm.Popen([*command, "--snapshot", str(last)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = list(iter(process.stdout.readline, "# Ready.\n"))
         process.send_signal(signal.SIGTERM)
@@ -360,6 +361,6 @@ def test_the_command_line_begins_with_a_file_and_ends_with_one(sandbox: Sandbox,
     port = found.world.port
     assert list(found.world.endpoints) == [replace(e, port=port) for e in expected.world.endpoints]
     assert (found.scenario, found.database) == ("no-tls", expected.database)
-    refused = subprocess.run([*command, "--mode", "time"], capture_output=True, text=True, check=False)
+    refused = warm.run([*command, "--mode", "time"])
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "--mode comes from the snapshot that --restore names" in refused.stderr

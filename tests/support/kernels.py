@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS = 120.0
-_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = ("PATH", *warm.START)
 
 
 @dataclass

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.connect import KernelConnectionInfo
 
+#: Variables of this process that a process with an environment of its own must have to start warm.
+START = ("LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _SECONDS = 120.0
 # Variables that the server obeys after the fork.
 _FOLLOWED = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
@@ -198,21 +200,32 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | str | None = None,
-    given: str | None = None,
+    given: str | int = subprocess.DEVNULL,
     timeout: float = _SECONDS,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a process to its end, and return its output as UTF-8 text; `given` is its standard input."""
+    """Run a process to its end, and return its output as UTF-8 text.
+
+    Args:
+        words: the program and its arguments.
+        env: all of its variables; default: those of this process.
+        cwd: its directory; default: that of this process.
+        given: a text for its standard input, or a descriptor; default: empty.
+        timeout: seconds after which it is killed.
+
+    Raises:
+        subprocess.TimeoutExpired: it has been killed.
+    """
     with Popen(
         words,
         env=env,
         cwd=cwd,
-        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+        stdin=subprocess.PIPE if isinstance(given, str) else given,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as process:
         try:
-            output, errors = process.communicate(given, timeout=timeout)
+            output, errors = process.communicate(given if isinstance(given, str) else None, timeout=timeout)
         finally:
             if process.poll() is None:
                 process.kill()
