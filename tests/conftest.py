@@ -15,10 +15,10 @@ import pytest
 from support import warm
 from support.certificates import make_authority
 from support.mariadb import running
-from support.schedule import LongestFirst, place
+from support.schedule import LongestFirst, place, shift, sort_by_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from support.certificates import Authority
@@ -47,8 +47,22 @@ _SERVING = pytest.StashKey[contextlib.ExitStack]()
 _SERVER = pytest.StashKey[str]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first."""
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each process of pytest-xdist collect another part first."""
+    report = yield
+    if isinstance(collector, pytest.Dir):
+        shift(report, collector.config)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Run the slowest tests first, in the same order in each process."""
+    sort_by_file(items)
+    yield
     items.sort(key=lambda item: place(item.nodeid))
 
 

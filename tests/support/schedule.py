@@ -1,4 +1,4 @@
-"""The order in which the processes run the tests: the slowest first."""
+"""The order in which the processes run the tests: the slowest first; and in which they collect them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,23 @@ def place(nodeid: str) -> int:
     """Return the position of a test's file in the order."""
     found = (number for number, start in enumerate(LONGEST) if nodeid.startswith(start))
     return next(found, len(LONGEST))
+
+
+def sort_by_file(items: list[pytest.Item]) -> None:
+    """Sort tests by their file, in which they keep their order, as one process collects them."""
+    items.sort(key=lambda item: item.path.parts)
+
+
+def shift(report: pytest.CollectReport, config: pytest.Config) -> None:
+    """Let each process of pytest-xdist collect another part of a directory first.
+
+    In a new clone, pytest compiles the tests and the product with its own asserts, and keeps the result.
+    Processes with the same order would all compile the same file at the same time.
+    """
+    process: dict[str, str | int] = getattr(config, "workerinput", {})
+    number, count = str(process.get("workerid", "gw0")).removeprefix("gw"), process.get("workercount", 1)
+    start = len(report.result) * int(number) // int(count)
+    report.result = [*report.result[start:], *report.result[:start]]
 
 
 class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
