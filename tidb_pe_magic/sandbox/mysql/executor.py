@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -29,7 +30,7 @@ from tidb_pe_magic.sandbox.mysql.inserts import insertion, refuse_duplicates
 from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.parser import Statement
-from tidb_pe_magic.sandbox.mysql.result import Result, describe
+from tidb_pe_magic.sandbox.mysql.result import Fetched, Result, describe
 from tidb_pe_magic.sandbox.mysql.snapshot import SnapshotRead
 from tidb_pe_magic.sandbox.mysql.time_zones import refuse_defaults
 from tidb_pe_magic.sandbox.mysql.transaction import BoundSql, Transaction
@@ -171,10 +172,9 @@ class Executor:
             return await self._insert(statement, target, context, begin=begin)
         if isinstance(tree, exp.Update | exp.Delete) and (target := await self._target(tree)) is not None:
             statement = self._change(statement, target, context.zone)
-        sql = await asyncio.to_thread(to_duckdb, statement, context)
-        if context.sleep:
-            await self.work.sleep(context.sleep)
+        translation = await self._translation(statement, context)
         if isinstance(tree, _DDL):
+            sql = translation()
             further = [to_duckdb(Statement(each), context) for each in statement.further]
             restarts = [target.restart_ids() for target in await self._truncated(tree)]
             return await self._define(
@@ -183,10 +183,23 @@ class Executor:
         of_tables = tree.find(exp.Table) is not None
         begin = begin and of_tables
         if isinstance(tree, _WRITES):
-            return await self.in_thread(lambda: self._write(sql, begin=begin))
+            return await self.in_thread(lambda: self._write(translation(), begin=begin))
         if of_tables and self.snapshot.timestamp:
-            return await self._select_past(sql, tree)
-        return await self._select(lambda: sql, tree, begin=begin)
+            return await self._select_past(translation, tree)
+        return await self._select(translation, tree, begin=begin)
+
+    async def _translation(self, statement: Statement, context: TranslationContext) -> Callable[[], str]:
+        """Return the function that translates a statement; one that sleeps is translated, and sleeps, before.
+
+        The thread that runs it does both: to wake up another one takes longer than a translation.
+        """
+        assert statement.tree is not None  # noqa: S101 - checked before
+        if not isinstance(statement.tree, _DDL) and not _sleeps(statement.tree):
+            return partial(to_duckdb, statement, context)
+        sql = await asyncio.to_thread(to_duckdb, statement, context)
+        if context.sleep:
+            await self.work.sleep(context.sleep)
+        return lambda: sql
 
     def _change(self, statement: Statement, target: Target, zone: str) -> Statement:
         """Return an UPDATE or DELETE in the session's time zone, whose rows count as in MySQL."""
@@ -224,9 +237,10 @@ class Executor:
         table = tree.find(exp.Table)
         if table is None:
             return None
-        return await self.in_thread(
-            lambda: self._targets.of(table.db or self._state.database or "", table.name)
-        )
+        schema = table.db or self._state.database or ""
+        if self._targets.knows(schema, table.name):
+            return self._targets.of(schema, table.name)
+        return await self.in_thread(lambda: self._targets.of(schema, table.name))
 
     async def _truncated(self, tree: exp.Expr) -> list[Target]:
         """Return the table whose ids start again, if there is one."""
@@ -335,25 +349,37 @@ class Executor:
     async def _select(
         self, query: Callable[[], str], tree: exp.Expr | None = None, *, begin: bool = False
     ) -> Result:
-        def start() -> Sequence[Column]:
+        def start() -> tuple[Sequence[Column], Fetched]:
+            sql = query()
             # Looked up first, because DuckDB ends a query's stream when its cursor runs another query.
             sources = [] if tree is None else outputs(tree, self.columns)
-            reading = self.transaction.read(query(), begin=begin)
-            return _columns(reading.names, reading.types, sources)
+            reading = self.transaction.read(sql, begin=begin)
+            return _columns(reading.names, reading.types, sources), Fetched.of(self.transaction.fetch)
 
-        return Result(columns=await self.in_thread(start), batches=self._rows(self.transaction.fetch))
+        columns, fetched = await self.in_thread(start)
+        return Result(columns=columns, batches=self._rows(fetched, self.transaction.fetch))
 
-    async def _select_past(self, sql: str, tree: exp.Expr) -> Result:
-        def start() -> Sequence[Column]:
+    async def _select_past(self, query: Callable[[], str], tree: exp.Expr) -> Result:
+        def start() -> tuple[Sequence[Column], Fetched]:
+            sql = query()
             sources = outputs(tree, self.columns)
             reading = self.snapshot.read(sql, self._state.search_path())
-            return _columns(reading.names, reading.types, sources)
+            return _columns(reading.names, reading.types, sources), Fetched.of(self.snapshot.fetch)
 
-        return Result(columns=await self.in_thread(start), batches=self._rows(self.snapshot.fetch))
+        columns, fetched = await self.in_thread(start)
+        return Result(columns=columns, batches=self._rows(fetched, self.snapshot.fetch))
 
-    async def _rows(self, fetch: Callable[[], pa.RecordBatch | None]) -> AsyncIterator[pa.RecordBatch]:
-        while (batch := await self.in_thread(fetch)) is not None:
-            yield batch
+    async def _rows(
+        self, fetched: Fetched, fetch: Callable[[], pa.RecordBatch | None]
+    ) -> AsyncIterator[pa.RecordBatch]:
+        while True:
+            for batch in fetched.batches:
+                yield batch
+            if fetched.error is not None:
+                raise fetched.error
+            if fetched.ended:
+                return
+            fetched = await self.in_thread(partial(Fetched.of, fetch))
 
 
 def _columns(
@@ -371,6 +397,10 @@ def _columns(
 def _bound(statement: Statement, context: TranslationContext) -> BoundSql:
     rows = statement.rows
     return BoundSql(to_duckdb(statement, context), () if rows is None else rows.source[1])
+
+
+def _sleeps(tree: exp.Expr) -> bool:
+    return any(call.name.upper() == "SLEEP" for call in tree.find_all(exp.Anonymous))
 
 
 def _dropped_database(tree: exp.Expr) -> str | None:

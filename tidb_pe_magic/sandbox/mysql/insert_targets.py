@@ -100,6 +100,10 @@ class Targets:
         self._seen = -1
         self._known: dict[tuple[str, str], Target | None] = {}
 
+    def knows(self, schema: str, table: str) -> bool:
+        """Return whether `of` need not ask DuckDB."""
+        return self._changes() == self._seen and (schema.lower(), table.lower()) in self._known
+
     def of(self, schema: str, table: str) -> Target | None:
         """Return a table, in a worker thread; None if it does not exist."""
         if (changes := self._changes()) != self._seen:

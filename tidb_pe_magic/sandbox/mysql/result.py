@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from tidb_pe_magic.sandbox.mysql.columns import conversions
+from tidb_pe_magic.sandbox.mysql.errors import SqlError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,6 +37,33 @@ class Result:
     last_insert_id: int = 0
     warnings: int = 0
     info: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Batches that one call fetched: a full one, or the last one with the end that follows it.
+
+    Attributes:
+        error: DuckDB's error, or the server's, after these batches.
+        ended: whether there are no more rows.
+    """
+
+    batches: Sequence[pa.RecordBatch] = ()
+    error: duckdb.Error | SqlError | None = None
+    ended: bool = False
+
+    @classmethod
+    def of(cls, fetch: Callable[[], pa.RecordBatch | None]) -> Fetched:
+        """Fetch in a worker thread; a batch is full unless the rows end with it."""
+        batches: list[pa.RecordBatch] = []
+        try:
+            while (batch := fetch()) is not None:
+                batches.append(batch)
+                if batch.num_rows >= _BATCH_ROWS:
+                    return cls(batches)
+        except (duckdb.Error, SqlError) as error:
+            return cls(batches, error)
+        return cls(batches, ended=True)
 
 
 @dataclass

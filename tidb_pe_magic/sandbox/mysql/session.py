@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 #: Characters of a statement that is parsed in less time than a thread needs to wake up.
 _SHORT = 2000
+#: Short statements whose trees are kept: drivers send some for each connection, and loops send the same.
+_KEPT = 256
+#: Nothing changes a parsed tree: what rewrites a statement copies it first.
+_parse_again = lru_cache(_KEPT)(parse)
 _KEY = FieldFlag.PRIMARY_KEY | FieldFlag.UNIQUE_KEY | FieldFlag.MULTIPLE_KEY
 
 
@@ -142,7 +146,7 @@ class Session:
         """
         concatenate = self.state.variables.has_mode("PIPES_AS_CONCAT")
         if len(sql) <= _SHORT:
-            return parse(sql, several=several, markers=markers, pipes_concatenate=concatenate)
+            return _parse_again(sql, several=several, markers=markers, pipes_concatenate=concatenate)
         return await asyncio.to_thread(
             parse, sql, several=several, markers=markers, pipes_concatenate=concatenate
         )
