@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql.by_class import ByClass
 from tidb_pe_magic.sandbox.mysql.kinds import (
     DATE,
     DATETIME,
@@ -58,10 +59,8 @@ def convert(tree: exp.Expr, columns: Columns) -> exp.Expr:
         if days is not None:
             paren.replace(days)
     for node in reversed(list(tree.dfs())):
-        for types, handle in _HANDLERS:
-            if isinstance(node, types):
-                handle(node, kinds)
-                break
+        if (handle := _HANDLER_OF[type(node)]) is not None:
+            handle(node, kinds)
     return tree
 
 
@@ -317,4 +316,7 @@ _HANDLERS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr, 
     ((exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.Extract), _moment),
     ((exp.Anonymous,), _named),
     ((exp.And, exp.Or, exp.Not, exp.Xor, exp.Where), _conditions),
+)
+_HANDLER_OF: Final = ByClass(
+    lambda kind: next((handle for kinds, handle in _HANDLERS if issubclass(kind, kinds)), None)
 )

@@ -30,9 +30,15 @@ _DAYS: Final = frozenset({"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"})
 #: The units whose number may have a fraction; MySQL rounds the others.
 _FRACTIONS: Final = frozenset({"SECOND"})
 _CALLS: Final = (exp.DateAdd, exp.DateSub, exp.TimestampAdd)
+_SUMS: Final = (*_CALLS, exp.Anonymous, exp.Add, exp.Sub)
 #: Where a text stays a text; in a comparison or a function of times, DuckDB needs a time.
 _TEXTS: Final = (exp.Alias, exp.Select, exp.Tuple, exp.Concat, exp.ConcatWs, exp.Like)
 _DAYS_CALLS: Final = frozenset({"ADDDATE", "SUBDATE"})
+
+
+def is_interval_sum(kind: type) -> bool:
+    """Return whether `add_interval` can replace nodes of this class."""
+    return issubclass(kind, _SUMS)
 
 
 def add_interval(node: exp.Expr) -> exp.Expr | None:

@@ -22,6 +22,8 @@ _CALCULATED: Final = 12
 _DECIMAL: Final = re.compile(r"decimal\(\d+,(\d+)\)")
 _INTEGER: Final = re.compile(r"(?:tiny|small|medium|big)?int\b")
 _SAME: Final = (exp.Paren, exp.Neg, exp.Max, exp.Min, exp.Sum, exp.Abs, exp.Window, exp.Alias)
+#: A statement without these has no number whose scale must be fixed.
+SCALED: Final = frozenset({exp.Round, exp.Div, exp.Avg})
 _ARITHMETIC: Final = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Avg, exp.Round)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql.by_class import ByClass
 from tidb_pe_magic.sandbox.mysql.collations import collate
 from tidb_pe_magic.sandbox.mysql.errors import NOT_SUPPORTED, SqlError
 
@@ -211,12 +212,20 @@ _REPLACEMENTS: Final[
 )
 
 
+_REPLACEMENT_OF: Final = ByClass(
+    lambda kind: next((replace for kinds, replace in _REPLACEMENTS if issubclass(kind, kinds)), None)
+)
+
+
+def is_replaceable(kind: type) -> bool:
+    """Return whether `replace_function` can replace nodes of this class."""
+    return _REPLACEMENT_OF[kind] is not None
+
+
 def replace_function(node: exp.Expr) -> exp.Expr:
     """Return a node with MySQL's values in DuckDB; the node itself if DuckDB has the same.
 
     Its arguments must have been replaced already.
     """
-    for kinds, replace in _REPLACEMENTS:
-        if isinstance(node, kinds):
-            return replace(node)
-    return node
+    replace = _REPLACEMENT_OF[type(node)]
+    return node if replace is None else replace(node)

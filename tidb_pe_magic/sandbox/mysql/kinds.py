@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
-from tidb_pe_magic.sandbox.mysql.lineage import source_of
+from tidb_pe_magic.sandbox.mysql.by_class import ByClass
+from tidb_pe_magic.sandbox.mysql.lineage import shared_names, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +55,10 @@ _FUNCTIONS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], str]]] = (
 )
 
 
+_FUNCTION_KIND: Final = ByClass(
+    lambda kind: next((returned for kinds, returned in _FUNCTIONS if issubclass(kind, kinds)), "")
+)
+
 #: The macros that conversions insert.
 MACROS: Final[Mapping[str, str]] = {
     "mysql_prefix": DOUBLE,
@@ -73,6 +78,7 @@ class Kinds:
         """Set the function that returns a table's columns."""
         self._columns = columns
         self._sources: dict[int, Source | None] = {}
+        self._shared: frozenset[str] | None = None
 
     def of(self, node: exp.Expr | None) -> str:
         """Return an expression's kind; "" if it is not known."""
@@ -91,7 +97,7 @@ class Kinds:
         if isinstance(node, exp.If | exp.Case | exp.Coalesce):
             kinds = {self.of(each) for each in choices(node) if not isinstance(each, exp.Null)}
             return kinds.pop() if len(kinds) == 1 else ""
-        return next((kind for types, kind in _FUNCTIONS if isinstance(node, types)), "")
+        return _FUNCTION_KIND[type(node)]
 
     def is_float(self, node: exp.Expr | None) -> bool:
         """Return whether it is a FLOAT column: MySQL calculates with all its digits as a DOUBLE."""
@@ -121,7 +127,9 @@ class Kinds:
 
     def _source(self, column: exp.Column) -> Source | None:
         if id(column) not in self._sources:
-            self._sources[id(column)] = source_of(column, self._columns)
+            if self._shared is None:
+                self._shared = shared_names(column)
+            self._sources[id(column)] = source_of(column, self._columns, self._shared)
         return self._sources[id(column)]
 
 

@@ -103,9 +103,20 @@ def _projection(node: exp.Expr, scope: _Scope) -> list[Output]:
     return [(node.alias_or_name, source)]
 
 
-def source_of(column: exp.Column, columns: Columns) -> Source | None:
-    """Return the table's column that a column of a statement means; None if it is not certain."""
-    shared = {each.alias.lower() for each in column.root().find_all(exp.CTE)}
+def shared_names(node: exp.Expr) -> frozenset[str]:
+    """Return the lower-case names of all common table expressions of the statement that has the node."""
+    return frozenset(each.alias.lower() for each in node.root().find_all(exp.CTE))
+
+
+def source_of(column: exp.Column, columns: Columns, shared: frozenset[str] | None = None) -> Source | None:
+    """Return the table's column that a column of a statement means; None if it is not certain.
+
+    Args:
+        column: the column.
+        columns: looks up the columns of a table.
+        shared: the statement's `shared_names`, if they are known.
+    """
+    shared = shared_names(column) if shared is None else shared
 
     def known(schema: str, table: str) -> Sequence[Output]:
         return () if not schema and table.lower() in shared else columns(schema, table)

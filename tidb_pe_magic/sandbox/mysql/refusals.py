@@ -35,11 +35,12 @@ def refuse_trees(trees: Sequence[exp.Expr], tokens: Sequence[Token], sql: str) -
         SqlError: 1064, or TiDB's error for CREATE TABLE ... SELECT.
     """
     for tree in trees:
-        if tree.find(exp.WithinGroup):
+        kinds = {type(node) for node in tree.walk()}
+        if exp.WithinGroup in kinds:
             raise syntax_error(None, sql, _word(tokens, "WITHIN"))
-        if tree.find(exp.Filter):
+        if exp.Filter in kinds:
             raise syntax_error(None, sql, _word(tokens, "FILTER", 1))
-        if any(select.args.get("qualify") for select in tree.find_all(exp.Select)):
+        if exp.Qualify in kinds:
             raise syntax_error(None, sql, _word(tokens, "QUALIFY", 1))
         if isinstance(tree, exp.Create) and tree.text("kind").upper() == "TABLE":
             if tree.args.get("replace"):

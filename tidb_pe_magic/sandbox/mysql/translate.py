@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import ErrorLevel, exp, parse_one
 
+from tidb_pe_magic.sandbox.mysql.by_class import ByClass
 from tidb_pe_magic.sandbox.mysql.conversions import convert
 from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
-from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval
-from tidb_pe_magic.sandbox.mysql.decimal_scale import fix_scales
+from tidb_pe_magic.sandbox.mysql.date_arithmetic import add_interval, is_interval_sum
+from tidb_pe_magic.sandbox.mysql.decimal_scale import SCALED, fix_scales
 from tidb_pe_magic.sandbox.mysql.dependent_columns import choose_dependent
 from tidb_pe_magic.sandbox.mysql.errors import (
     UNKNOWN_FUNCTION,
@@ -18,7 +19,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     invalid_characters,
     no_database,
 )
-from tidb_pe_magic.sandbox.mysql.functions import make_operands_numbers, replace_function
+from tidb_pe_magic.sandbox.mysql.functions import is_replaceable, make_operands_numbers, replace_function
 from tidb_pe_magic.sandbox.mysql.grouping import rewrite_grouping
 from tidb_pe_magic.sandbox.mysql.joined_changes import without_join
 from tidb_pe_magic.sandbox.mysql.parser import STUB
@@ -61,6 +62,8 @@ _CLOCK_TYPES: Final[Mapping[type[exp.Expr], str]] = {
     **dict.fromkeys((exp.CurrentTime, exp.UtcTime), "time"),
 }
 
+#: What is replaced besides functions and what date_arithmetic and functions replace.
+_REPLACED: Final = (exp.SessionParameter, exp.Parameter, exp.Introducer, exp.Table, exp.Div)
 _UTC_CLOCKS: Final = (exp.UtcTimestamp, exp.UtcDate, exp.UtcTime)
 
 #: Percentiles of DuckDB; TiDB has only APPROX_PERCENTILE (TiDB documentation, "Aggregate Functions").
@@ -109,13 +112,9 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     elif isinstance(tree, exp.Update | exp.Delete):
         tree = without_join(tree)
         select_rows(tree)
-    rewrite_grouping(tree)
-    choose_dependent(tree, context.columns)
-    fix_scales(tree, context.columns)
-    convert(tree, context.columns)
-    _escape_patterns(tree)
+    _rewrite_parts(tree, context.columns)
     tree = _translate(tree, context)
-    sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
+    sql = tree.sql("duckdb", copy=False, unsupported_level=ErrorLevel.IGNORE)
     if statement.rows is not None and statement.rows.kinds:
         sql = sql.replace(f"VALUES {STUB}", statement.rows.source[0], 1)
     try:
@@ -123,6 +122,19 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     except UnicodeEncodeError:
         raise invalid_characters() from None
     return sql
+
+
+def _rewrite_parts(tree: exp.Expr, columns: Columns) -> None:
+    """Rewrite what depends on several nodes; each step walks through the tree, so it needs a reason."""
+    kinds = {type(node) for node in tree.walk()}
+    if exp.Group in kinds or exp.Having in kinds:
+        rewrite_grouping(tree)
+        choose_dependent(tree, columns)
+    if not kinds.isdisjoint(SCALED):
+        fix_scales(tree, columns)
+    convert(tree, columns)
+    if exp.Like in kinds:
+        _escape_patterns(tree)
 
 
 def _escape_patterns(tree: exp.Expr) -> None:
@@ -134,15 +146,18 @@ def _escape_patterns(tree: exp.Expr) -> None:
 
 
 def _name_columns(tree: exp.Select, names: Sequence[str] | None) -> None:
+    named: list[exp.Expr] = []
     for index, expression in enumerate(tree.expressions):
         if isinstance(expression, exp.Alias | exp.Column | exp.Star) or expression.is_star:
+            named.append(expression)
             continue
         name = names[index] if names else expression.sql("mysql")
         if isinstance(expression, exp.Literal):
             name = expression.name or name
         # Text with a binary literal is not valid UTF-8.
         name = name[:_NAME_LENGTH].encode("utf-8", "replace").decode()
-        tree.expressions[index].replace(exp.alias_(expression.copy(), name, quoted=True))
+        named.append(exp.alias_(expression, name, quoted=True, copy=False))
+    tree.set("expressions", named)
 
 
 def _rewrite_insert(tree: exp.Insert) -> None:
@@ -168,7 +183,7 @@ def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
     """Replace the nodes of a tree, arguments before the functions that they are passed to."""
     for node in reversed(list(tree.dfs())):
         parent, key, index = node.parent, node.arg_key, node.index
-        replaced = _replace(node, context)
+        replaced = _replace(node, context) if _MAY_DIFFER[type(node)] else node
         if replaced is node:
             continue
         if node is tree:
@@ -176,6 +191,12 @@ def _translate(tree: exp.Expr, context: TranslationContext) -> exp.Expr:
         elif parent is not None and key is not None:
             parent.set(key, replaced, index)
     return tree
+
+
+#: Whether nodes of a class may differ in DuckDB.
+_MAY_DIFFER: Final = ByClass(
+    lambda kind: issubclass(kind, (exp.Func, *_REPLACED)) or is_interval_sum(kind) or is_replaceable(kind)
+)
 
 
 def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
