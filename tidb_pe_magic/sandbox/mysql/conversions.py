@@ -23,7 +23,7 @@ from tidb_pe_magic.sandbox.mysql.kinds import (
     Kinds,
     choices,
 )
-from tidb_pe_magic.sandbox.mysql.time_functions import is_clock, to_days
+from tidb_pe_magic.sandbox.mysql.time_functions import is_clock, is_moment, to_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,14 +72,26 @@ def _wrap(node: exp.Expr, macro: str) -> None:
     node.replace(_call(macro, node.copy()))
 
 
+def _date(value: exp.Expr) -> exp.Expr:
+    if is_moment(value):
+        return exp.cast(exp.Literal.string(value.name[:_DATE_LENGTH]), "date")
+    return _call("mysql_to_date", value)
+
+
+def _datetime(value: exp.Expr, digits: int | str) -> exp.Expr:
+    if is_moment(value):
+        return exp.cast(value.copy(), "timestamp")
+    return _call("mysql_to_datetime", value, exp.Literal.number(digits))
+
+
 def _to_date(node: exp.Expr, kinds: Kinds) -> None:
     if kinds.of(node.this) not in {DATE, DATETIME}:
-        node.replace(_call("mysql_to_date", node.this))
+        node.replace(_date(node.this))
 
 
 def _to_timestamp(node: exp.Expr, kinds: Kinds) -> None:
     if kinds.of(node.this) not in MOMENTS:
-        node.replace(_call("mysql_to_datetime", node.this, exp.Literal.number(6)))
+        node.replace(_datetime(node.this, 6))
 
 
 def _cast(node: exp.Expr, kinds: Kinds) -> None:
@@ -94,10 +106,9 @@ def _cast(node: exp.Expr, kinds: Kinds) -> None:
 def _moment_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
     value, sizes = node.this, node.to.expressions
     if target is _D.DATE and kind not in {DATE, DATETIME, ""}:
-        return _call("mysql_to_date", value)
+        return _date(value)
     if target is _D.DATETIME and kind not in {TIME, DATE, ""}:
-        digits = sizes[0].name if sizes else "0"
-        return _call("mysql_to_datetime", value, exp.Literal.number(digits))
+        return _datetime(value, sizes[0].name if sizes else "0")
     if target is _D.TIME and kind in {TEXT, INTEGER} and not sizes:
         return _call("mysql_to_time", value)
     return None
@@ -261,7 +272,7 @@ def _moment_of(node: exp.Expr, kinds: Kinds) -> None:
         if is_clock(node):
             _wrap(node, "mysql_to_time")
         else:
-            node.replace(_call("mysql_to_datetime", node.copy(), exp.Literal.number(6)))
+            node.replace(_datetime(node.copy(), 6))
 
 
 def _condition(node: exp.Expr | None, kinds: Kinds) -> None:

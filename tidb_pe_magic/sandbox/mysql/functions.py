@@ -59,15 +59,18 @@ CREATE MACRO mysql_week_of(x, mode) AS CASE mode
   WHEN 5 THEN CAST(strftime(x, '%W') AS BIGINT)
   WHEN 7 THEN mysql_last_week(x, '%W')
   ELSE error('this mode of WEEK is not supported by the sandbox') END;
-CREATE MACRO mysql_week(x) AS mysql_week_of(CAST(x AS TIMESTAMP), 0),
-  (x, mode) AS mysql_week_of(CAST(x AS TIMESTAMP), mode);
+-- DuckDB replaces each parameter of a macro by the whole argument, but binds a lambda's argument once.
+CREATE MACRO mysql_week(x) AS list_transform([CAST(x AS TIMESTAMP)], lambda m: mysql_week_of(m, 0))[1],
+  (x, mode) AS list_transform([CAST(x AS TIMESTAMP)], lambda m: mysql_week_of(m, mode))[1];
 CREATE MACRO mysql_sunday_week(x) AS mysql_week_of(x, 2) + 100 *
   (year(x) - CASE WHEN strftime(x, '%U') = '00' THEN 1 ELSE 0 END);
-CREATE MACRO mysql_yearweek(x) AS mysql_sunday_week(CAST(x AS TIMESTAMP)),
-  (x, mode) AS CASE mode WHEN 0 THEN mysql_sunday_week(CAST(x AS TIMESTAMP))
-    WHEN 1 THEN isoyear(CAST(x AS TIMESTAMP)) * 100 + weekofyear(CAST(x AS TIMESTAMP))
-    WHEN 3 THEN isoyear(CAST(x AS TIMESTAMP)) * 100 + weekofyear(CAST(x AS TIMESTAMP))
-    ELSE error('this mode of YEARWEEK is not supported by the sandbox') END;
+CREATE MACRO mysql_yearweek_of(x, mode) AS CASE mode WHEN 0 THEN mysql_sunday_week(x)
+  WHEN 1 THEN isoyear(x) * 100 + weekofyear(x)
+  WHEN 3 THEN isoyear(x) * 100 + weekofyear(x)
+  ELSE error('this mode of YEARWEEK is not supported by the sandbox') END;
+CREATE MACRO mysql_yearweek(x) AS
+    list_transform([CAST(x AS TIMESTAMP)], lambda m: mysql_yearweek_of(m, 0))[1],
+  (x, mode) AS list_transform([CAST(x AS TIMESTAMP)], lambda m: mysql_yearweek_of(m, mode))[1];
 CREATE MACRO mysql_microsecond(x) AS microsecond(CAST(x AS TIMESTAMP)) % 1000000;
 CREATE MACRO mysql_year_month(x) AS year(CAST(x AS TIMESTAMP)) * 100 + month(CAST(x AS TIMESTAMP));
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
 from sqlglot import exp
@@ -12,8 +13,9 @@ from tidb_pe_magic.sandbox.mysql.time_zones import duckdb_zone, zone_of
 
 MACROS: Final = """
 CREATE MACRO mysql_two(n) AS lpad(CAST(n AS VARCHAR), 2, '0');
-CREATE MACRO mysql_nth(n) AS CAST(n AS VARCHAR) || CASE WHEN n // 10 = 1 THEN 'th' WHEN n % 10 = 1 THEN 'st'
-  WHEN n % 10 = 2 THEN 'nd' WHEN n % 10 = 3 THEN 'rd' ELSE 'th' END;
+CREATE MACRO mysql_ordinal(n) AS CAST(n AS VARCHAR) || CASE WHEN n // 10 = 1 THEN 'th'
+  WHEN n % 10 = 1 THEN 'st' WHEN n % 10 = 2 THEN 'nd' WHEN n % 10 = 3 THEN 'rd' ELSE 'th' END;
+CREATE MACRO mysql_nth(n) AS list_transform([n], lambda number: mysql_ordinal(number))[1];
 CREATE MACRO mysql_to_days(x) AS date_diff('day', DATE '0001-01-01', CAST(x AS DATE)) + 366;
 CREATE MACRO mysql_from_days(n) AS CAST(DATE '0001-01-01' + CAST(n - 366 AS INTEGER) AS DATE);
 """
@@ -22,14 +24,15 @@ _SPECIFIER: Final = re.compile(r"%-?.", re.DOTALL)
 #: Specifiers of DATE_FORMAT as sqlglot converts them (%u becomes %W), which strftime defines differently.
 _OWN: Final = {
     "%D": "mysql_nth(day({0}))",
-    "%W": "mysql_two(mysql_week_of({0}, 1))",
-    "%V": "mysql_two(mysql_week_of({0}, 2))",
-    "%v": "mysql_two(mysql_week_of({0}, 3))",
-    "%X": "CAST(mysql_sunday_week({0}) // 100 AS VARCHAR)",
+    "%W": "mysql_two(mysql_week({0}, 1))",
+    "%V": "mysql_two(mysql_week({0}, 2))",
+    "%v": "mysql_two(mysql_week({0}, 3))",
+    "%X": "CAST(mysql_yearweek({0}) // 100 AS VARCHAR)",
 }
 #: Letters that both have; MySQL shows any other letter as it is.
 _COMMON: Final = frozenset("aAbBdfGHIjmMpSUwyY%")
 _OF_DATE: Final = re.compile(r"%-?[YyGmdjbBcUuWVaAwe]")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?", re.ASCII)
 _CLOCK: Final = re.compile(r"\s*-?\d+:\d+(?::\d+(?:\.\d*)?)?\s*")
 
 
@@ -125,6 +128,20 @@ def to_days(node: exp.Expr) -> exp.Expr | None:
     if isinstance(start, exp.TsOrDsToDate) and start.this.name == "0000-01-01":
         return _call("mysql_to_days", added.this.this)
     return None
+
+
+def is_moment(node: exp.Expr) -> bool:
+    """Return whether a node is a text of a valid date, or date and time, in the form that DuckDB casts too.
+
+    DuckDB needs 10 ms for the macros that read the other forms.
+    """
+    if not isinstance(node, exp.Literal) or not node.is_string or _MOMENT.fullmatch(node.name) is None:
+        return False
+    try:
+        datetime.fromisoformat(node.name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_clock(node: exp.Expr) -> bool:
