@@ -44,6 +44,17 @@ _NO_TEXT, _NO_COUNT = "CAST(NULL AS VARCHAR)", "CAST(NULL AS BIGINT)"
 # The views' base; these names are not tables of information_schema, and clients do not use them.
 _BASES: Final = f"""
 CREATE VIEW {HIDDEN_SCHEMA}."base nothing" AS SELECT 1;
+CREATE VIEW {HIDDEN_SCHEMA}."base tables" AS
+  SELECT schema_name, table_name, 'BASE TABLE' AS kind, estimated_size AS rows,
+    CASE WHEN comment LIKE '{{%' THEN comment ->> '$.comment' ELSE comment END AS note,
+    table_oid AS number, has_primary_key AS clustered,
+    coalesce(CASE WHEN comment LIKE '{{%' THEN comment ->> '$.collation' END, 'utf8mb4_bin')
+      AS default_collation
+  FROM duckdb_tables() WHERE NOT internal AND {_OWN}
+  UNION ALL SELECT schema_name, view_name, 'VIEW', NULL, 'VIEW', view_oid, NULL, NULL
+  FROM duckdb_views() WHERE NOT internal AND {_OWN}
+  UNION ALL SELECT '{NAME}', upper(view_name), 'SYSTEM VIEW', 0, '', view_oid, NULL, 'utf8mb4_bin'
+  FROM duckdb_views() WHERE schema_name = '{HIDDEN_SCHEMA}' AND view_name NOT LIKE 'base %';
 CREATE VIEW {HIDDEN_SCHEMA}."base keys" AS
   WITH named AS (
     SELECT schema_name, table_name, unnest(from_json(json_extract(comment, '$.keys'),
@@ -98,18 +109,10 @@ _SCHEMATA = SystemTable(
 )
 _BASE, _HANDLE = "kind = 'BASE TABLE'", "'(PK_IS_HANDLE)'"
 _TABLES = SystemTable(
-    f"""(SELECT t.schema_name, t.table_name, 'BASE TABLE' AS kind, t.estimated_size AS rows, s.bytes,
-    s.key_bytes,
-    CASE WHEN t.comment LIKE '{{%' THEN t.comment ->> '$.comment' ELSE t.comment END AS note,
-    t.table_oid AS number, t.has_primary_key AS clustered,
-    coalesce(CASE WHEN t.comment LIKE '{{%' THEN t.comment ->> '$.collation' END, 'utf8mb4_bin')
-      AS default_collation
-    FROM duckdb_tables() t JOIN {HIDDEN_SCHEMA}."base sizes" s USING (schema_name, table_name)
-    WHERE NOT t.internal AND {_OWN.replace("schema_name", "t.schema_name")}
-    UNION ALL SELECT schema_name, view_name, 'VIEW', NULL, NULL, NULL, 'VIEW', view_oid, NULL, NULL
-    FROM duckdb_views() WHERE NOT internal AND {_OWN}
-    UNION ALL SELECT '{NAME}', upper(view_name), 'SYSTEM VIEW', 0, 0, 0, '', view_oid, NULL, 'utf8mb4_bin'
-    FROM duckdb_views() WHERE schema_name = '{HIDDEN_SCHEMA}' AND view_name NOT LIKE 'base %')""",  # noqa: S608 - of constants
+    f"""(SELECT t.*, CASE kind WHEN 'SYSTEM VIEW' THEN 0 ELSE s.bytes END AS bytes,
+      CASE kind WHEN 'SYSTEM VIEW' THEN 0 ELSE s.key_bytes END AS key_bytes
+    FROM {HIDDEN_SCHEMA}."base tables" t
+    LEFT JOIN {HIDDEN_SCHEMA}."base sizes" s USING (schema_name, table_name))""",  # noqa: S608 - of constants
     (
         *_TABLE_KEY,
         ("TABLE_TYPE", _NAME_TYPE, "kind"),
@@ -129,7 +132,7 @@ _TABLES = SystemTable(
         (
             "TABLE_COLLATION",
             "varchar(32)",
-            "CASE WHEN kind <> 'VIEW' THEN coalesce(default_collation, 'utf8mb4_bin') END",
+            "default_collation",
         ),
         ("CHECKSUM", _COUNT, _NO_COUNT),
         ("CREATE_OPTIONS", "varchar(255)", "CASE WHEN kind <> 'VIEW' THEN '' END"),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.mysql.client import Client
 
+#: All tables and views, without their sizes, which DuckDB needs long to find.
+_ALL_TABLES: Final = f'{HIDDEN_SCHEMA}."base tables"'
 _TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
 _EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
 
@@ -145,10 +147,10 @@ class Show:
     def _table_list(self, kind: str, database: str, show: exp.Show) -> str:
         schema = HIDDEN_SCHEMA
         if kind == "TABLES":
-            more = ', TABLE_TYPE AS "Table_type"' if show.args.get("full") else ""
+            more = ', kind AS "Table_type"' if show.args.get("full") else ""
             return (
-                f"SELECT TABLE_NAME AS {sql_name('Tables_in_' + database)}{more} FROM {schema}.tables "
-                f"WHERE lower(TABLE_SCHEMA) = {sql_string(database.lower())} ORDER BY 1"
+                f"SELECT table_name AS {sql_name('Tables_in_' + database)}{more} FROM {_ALL_TABLES} "
+                f"WHERE lower(schema_name) = {sql_string(database.lower())} ORDER BY 1"
             )
         if kind == "TABLE STATUS":
             listed = ", ".join(f'{column} AS "{name}"' for name, column in _TABLE_STATUS)
@@ -210,8 +212,8 @@ class Show:
 
     def _need_table(self, database: str, table: str) -> None:
         found = self._cursor.execute(
-            f"SELECT 1 FROM {HIDDEN_SCHEMA}.tables WHERE lower(TABLE_SCHEMA) = lower(?) "
-            "AND lower(TABLE_NAME) = lower(?)",
+            f"SELECT 1 FROM {_ALL_TABLES} "
+            "WHERE lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
             [database, table],
         ).fetchall()
         if not found:
@@ -266,8 +268,8 @@ class Show:
     def _table_options(self, database: str, table: str) -> tuple[str, str]:
         """Return a table's default collation and its comment."""
         rows = self._cursor.execute(
-            f"SELECT TABLE_COLLATION, TABLE_COMMENT FROM {HIDDEN_SCHEMA}.tables "
-            "WHERE lower(TABLE_SCHEMA) = lower(?) AND lower(TABLE_NAME) = lower(?)",
+            f"SELECT default_collation, coalesce(note, '') FROM {_ALL_TABLES} "
+            "WHERE lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
             [database, table],
         ).fetchall()
         collation, remark = rows[0]
