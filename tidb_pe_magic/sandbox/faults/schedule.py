@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -72,9 +73,12 @@ def schedule(seed: int, *, seconds: float | None = None, without: Sequence[Kind]
     return tuple(faults)
 
 
-def _kinds(operation: str, without: frozenset[Kind]) -> list[Kind]:
+@functools.cache
+def _kinds(operation: str, without: frozenset[Kind]) -> tuple[Kind, ...]:
     service = _WEIGHTS[operation][0]
-    return [kind for kind in Kind if kind not in without and Fault(kind=kind).strikes(service, operation)]
+    return tuple(
+        kind for kind in Kind if kind not in without and Fault(kind=kind).strikes(service, operation)
+    )
 
 
 def _point(draw: random.Random, kind: Kind) -> Point:
