@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
@@ -38,11 +39,7 @@ Print = tuple[object, ...]
 
 def read(cursor: duckdb.DuckDBPyConnection, flights: int | None) -> DatabaseState:
     """Return the content that the cursor's transaction sees; `flights` is the number of loaded rows."""
-    loaded = open_database(flights)
-    try:
-        known = _prints(loaded)
-    finally:
-        loaded.close()
+    known = _loaded_prints(flights)
     prints = _prints(cursor)
     unchanged = {name for name, found in prints.items() if known.get(name) == found}
     return DatabaseState(
@@ -112,6 +109,16 @@ def _table(cursor: duckdb.DuckDBPyConnection, schema: str, name: str) -> TableSt
     ).fetchall()
     values = tuple(zip(*rows, strict=True)) if rows else ((),) * len(columns)
     return TableState(schema, name, sql, columns, values, comment)
+
+
+@functools.cache
+def _loaded_prints(flights: int | None) -> dict[tuple[str, str], Print]:
+    """Return the fingerprints of the tables that every sandbox with this number of flights loads."""
+    loaded = open_database(flights)
+    try:
+        return _prints(loaded)
+    finally:
+        loaded.close()
 
 
 def _prints(database: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Print]:
