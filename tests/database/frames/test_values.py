@@ -128,7 +128,7 @@ def plain(value: Any, right: Any) -> Any:
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
+def drawn_tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Draw the types of a table's columns, and its rows."""
     types = draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=12))
     row = st.tuples(*(st.none() | TYPES[kind] for kind in types))
@@ -136,7 +136,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=tables())
+@given(made=drawn_tables())
 def test_the_same_as_pymysqls_cursor(
     connection: Connection[Any], made: tuple[list[str], list[tuple[Any, ...]]]
 ) -> None:
@@ -147,8 +147,9 @@ def test_the_same_as_pymysqls_cursor(
         columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(types))
         cursor.execute(f"CREATE OR REPLACE TEMPORARY TABLE random_table (n INT, {columns})")
         marks = ", ".join(["%s"] * (len(types) + 1))
-        for number, row in enumerate(rows):
-            cursor.execute(f"INSERT INTO random_table VALUES ({marks})", (number, *row))
+        cursor.executemany(
+            f"INSERT INTO random_table VALUES ({marks})", [(number, *row) for number, row in enumerate(rows)]
+        )
         sql = "SELECT * FROM random_table ORDER BY n"
         cursor.execute(sql)
         oracle = cursor.fetchall()
@@ -157,15 +158,15 @@ def test_the_same_as_pymysqls_cursor(
         "DATE": lambda value: None if isinstance(value, str) else value,
         "DATETIME": lambda value: None if isinstance(value, str) else value,
     }
-    table = read(connection, sql)
-    frames = [to_pandas(table, mode, choice) for mode in get_args(Dtypes) for choice in ("auto", "exact")]
+    tables = [read(connection, statement) for statement in (sql, as_text(sql))]
+    frames = [to_pandas(tables[0], mode, choice) for mode in get_args(Dtypes) for choice in ("auto", "exact")]
     for number, kind in enumerate(["INT", *types]):
         right = [
             value if value is None else convert.get(kind, lambda same: same)(value)
             for value in (row[number] for row in oracle)
         ]
-        for statement in (sql, as_text(sql)):
-            assert read(connection, statement).column(number).to_pylist() == right, kind
+        for table in tables:
+            assert table.column(number).to_pylist() == right, kind
         for frame in frames:
             found = frame.iloc[:, number]
             assert [plain(*pair) for pair in zip(found, right, strict=True)] == right, (kind, found.dtype)
