@@ -443,14 +443,23 @@ def test_types_arrive_exactly(ask: Callable[..., Any], connect: Callable[..., An
         ask("DROP TABLE kinds")
 
 
+@pytest.fixture
+def any_values(ask: Callable[..., Any]) -> Iterator[str]:
+    """Provide the name of a table with a text, bytes and an integer."""
+    ask("CREATE TABLE any_ (t LONGTEXT, b LONGBLOB, n BIGINT)")
+    yield "any_"
+    ask("DROP TABLE any_")
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(), raw=st.binary(), number=st.integers(-(2**63), 2**63 - 1))
-def test_any_text_and_bytes_survive(ask: Callable[..., Any], text: str, raw: bytes, number: int) -> None:
+def test_any_text_and_bytes_survive(
+    ask: Callable[..., Any], any_values: str, text: str, raw: bytes, number: int
+) -> None:
     """Text, bytes and integers come back as the client sent them."""
-    ask("CREATE TABLE IF NOT EXISTS any_ (t LONGTEXT, b LONGBLOB, n BIGINT)")
-    ask("TRUNCATE TABLE any_")
-    ask("INSERT INTO any_ VALUES (%s, %s, %s)", (text, raw, number))
-    assert ask("SELECT t, b, n FROM any_") == ((text, raw, number),)
+    ask(f"DELETE FROM {any_values}")
+    ask(f"INSERT INTO {any_values} VALUES (%s, %s, %s)", (text, raw, number))
+    assert ask(f"SELECT t, b, n FROM {any_values}") == ((text, raw, number),)
     assert ask("SELECT %s, %s, %s", (text, raw, number)) == ((text, raw, number),)
 
 
