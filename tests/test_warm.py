@@ -18,7 +18,7 @@ STATE = """
 import json, os, sys, threading, time
 ours = [name for name in sys.modules if name.startswith(("tidb_pe_magic", "alibabacloud"))]
 print(json.dumps({
-    "argv": sys.argv, "path": sys.path[0], "name": __name__, "zone": time.tzname[0], "ours": ours,
+    "argv": sys.argv, "path": sys.path, "name": __name__, "zone": time.tzname[0], "ours": ours,
     "environ": dict(os.environ), "directory": os.getcwd(), "typed": sys.stdin.read(),
     "descriptors": len(os.listdir("/proc/self/fd")), "threads": len(threading.enumerate()),
     "pid": os.getpid(), "session": os.getsid(0), "warm": "pandas" in sys.modules,
@@ -38,7 +38,13 @@ def test_a_fork_equals_a_cold_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Arguments, path, variables, zone, directory and descriptors are the same; ours are not loaded."""
     (tmp_path / "program.py").write_text(STATE, encoding="utf-8")
     words = {"-c": ["-c", STATE], "-m": ["-m", "program"], "file": [str(tmp_path / "program.py")]}[kind]
-    environment = {"PATH": os.environ["PATH"], "TZ": "Asia/Jakarta", "OWN": "ä"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TZ": "Asia/Jakarta",
+        "OWN": "ä",
+        "PYTHONPATH": str(tmp_path / "other"),
+    }
+    environment["PYTHONPATH"] = str(tmp_path / "other")
     environment |= {name: os.environ[name] for name in warm.START if name in os.environ}
     fork = _state([*words, "more"], tmp_path, environment)
     with monkeypatch.context() as patch:

@@ -210,6 +210,7 @@ def become(job: Job) -> NoReturn:
     os.environ.update(job.environment)
     time.tzset()
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     _open_streams(unbuffered=bool(os.environ.get("PYTHONUNBUFFERED")))
     _read_backend(kernel=job.words[:2] == ["-m", "ipykernel_launcher"])
     try:
