@@ -39,6 +39,16 @@ class Kernel:
         return self.command.do(command.request)
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, Path]]:
+    """Provide a kernel with a running sandbox, which a test leaves running, and its state directory."""
+    place = tmp_path_factory.mktemp("started")
+    kernel = Kernel(place)
+    kernel.do(*START)
+    yield kernel, place
+    assert "has stopped" in kernel.do("stop")
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
     """Provide a state directory, whose sandbox is stopped at the end."""
@@ -81,23 +91,24 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
     assert "No sandbox" in first.do("status")
 
 
-def test_stop_ends_nothing_but_the_sandbox(directory: Path) -> None:
+def test_stop_ends_nothing_but_the_sandbox(started: tuple[Kernel, Path]) -> None:
     """A process ID in the file that belongs to another process, or to none, gets no signal."""
-    kernel = Kernel(directory)
-    kernel.do(*START)
+    kernel, directory = started
     pid_file = directory / "sandbox.pid"
     own = pid_file.read_text(encoding="ascii")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
-        for number in (str(other.pid), "-1", "0", "999999999", "none", ""):
-            pid_file.write_text(number, encoding="ascii")
-            with pytest.raises(TidbPeError, match="which is not the sandbox"):
-                kernel.do("stop")
+        try:
+            for number in (str(other.pid), "-1", "0", "999999999", "none", ""):
+                pid_file.write_text(number, encoding="ascii")
+                with pytest.raises(TidbPeError, match="which is not the sandbox"):
+                    kernel.do("stop")
+        finally:
+            pid_file.write_text(own, encoding="ascii")  # with which the fixture stops the sandbox
         assert other.poll() is None
         assert other.stdin is not None
         other.stdin.close()
         assert other.wait(60) == 0
-    pid_file.write_text(own, encoding="ascii")
-    assert "has stopped" in kernel.do("stop")
+    assert "and this kernel uses it" in kernel.do("status")
 
 
 def test_the_sandbox_that_a_kernel_was_started_with_is_used(
@@ -143,22 +154,18 @@ def test_a_sandbox_that_cannot_start_is_one_line(directory: Path) -> None:
     assert "No sandbox" in kernel.do("status")
 
 
-def test_its_files_are_private(directory: Path) -> None:
+def test_its_files_are_private(started: tuple[Kernel, Path]) -> None:
     """Only the user can read the environment file and the log."""
-    kernel = Kernel(directory)
-    kernel.do(*START)
+    _, directory = started
     for name in ("sandbox.env", "sandbox.log"):
         assert (directory / name).stat().st_mode & 0o077 == 0
-    kernel.do("stop")
 
 
-def test_options_that_come_too_late_are_reported(directory: Path) -> None:
+def test_options_that_come_too_late_are_reported(started: tuple[Kernel, Path]) -> None:
     """A running sandbox does not accept other options, and `start` says so."""
-    kernel = Kernel(directory)
-    kernel.do(*START)
+    kernel, _ = started
     assert "different options" not in kernel.do("start")
     assert "Stop it first to use different options." in kernel.do("start", "--mode", "manual")
-    kernel.do("stop")
 
 
 def test_a_state_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
