@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pymysql
 import pytest
+from support import warm
 
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
@@ -222,16 +223,15 @@ def test_the_env_file_lives_as_long_as_the_process(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_env_file_of_another_sandbox_is_left_alone(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_an_env_file_of_another_sandbox_is_left_alone(tmp_path: Path) -> None:
     """An ending process removes only the file that it wrote itself."""
     path = tmp_path / "sandbox.env"
-    process = start("--env-file", str(path), "--flights", "0")
-    _first_line(process)
-    path.write_text("TIDBCLOUD_PUBLIC_KEY=of-another\n")
-    process.terminate()
-    process.communicate(timeout=30)
+    command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--env-file", str(path), "--flights", "0"]
+    with warm.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        _first_line(process)
+        path.write_text("TIDBCLOUD_PUBLIC_KEY=of-another\n")
+        process.terminate()
+    assert process.returncode == 0
     assert path.read_text() == "TIDBCLOUD_PUBLIC_KEY=of-another\n"
 
 
