@@ -253,13 +253,13 @@ def _sockets() -> int:
     return sum(link.startswith("socket:") for link in links)
 
 
-def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbox: Sandbox) -> None:
-    """After two hundred loads no thread, socket, matcher, configurable or connection is left or doubled."""
+def test_sixty_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbox: Sandbox) -> None:
+    """After sixty loads no thread, socket, matcher, configurable or connection is left or doubled."""
     cycle = ("%load_ext tidb_pe_magic", "%tidb_pe verify --cluster demo", "%unload_ext tidb_pe_magic")
     for cell in (cycle[1], f"%tidb_pe run demo {PLACEMENT}", cycle[2], *cycle):
         shell.must(cell)
     before, sockets = _leftovers(shell), _sockets()
-    for number in range(200):
+    for number in range(60):
         shell.ip.run_line_magic("load_ext", "tidb_pe_magic")
         if number % 20 == 0:
             shell.must(f"%tidb_pe run demo {PLACEMENT}")
