@@ -99,6 +99,14 @@ _SHOWN = "name => window.jupyterapp?.shell.currentWidget?.context?.path === name
 _ACTIVATE = "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number }"
 # These notebooks need no side bars.
 _TIDY = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
+# End what the extension and the notebook have in the kernel: another notebook would load their widgets.
+_LEAVE = """async code => {
+    const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+    if (kernel?.connectionStatus === 'connected') {
+        await kernel.requestExecute({code, silent: true}).done;
+    }
+}"""
+_LEAVING = "%unload_ext tidb_pe_magic\nimport ipywidgets\nipywidgets.Widget.close_all()"
 _RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 # Every state of a cell's output area, as one list of the outputs' texts.
 _RECORD = """node => {
@@ -235,6 +243,12 @@ class Lab:
             return self.load(page, name)
         page.evaluate(_OPEN, name)
         return self._opened(page, name)
+
+    def open_next(self, page: Page, name: str) -> OpenNotebook:
+        """Open a notebook in JupyterLab with the first running kernel, which unloads the extension before."""
+        if page.url.startswith(f"{self._url}/lab/"):
+            page.evaluate(_LEAVE, _LEAVING)
+        return self.open(page, self.share_kernel(name))
 
     def load(self, page: Page, name: str) -> OpenNotebook:
         """Load JupyterLab with a notebook, and return when its kernel answers."""

@@ -9,15 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.form_page import DATABASE, QUERY, FormPage, load
-from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Page
 
     from browser.lab import Lab, OpenNotebook, ShownNotebook
+    from tidb_pe_magic.sandbox import Sandbox
 
 FORM = "05_form.ipynb"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
@@ -63,10 +62,9 @@ class Tutorial:
 
 
 @pytest.fixture
-def first_cell(tmp_path: Path) -> Iterator[str]:
+def first_cell(tmp_path: Path, tidb_pe_sandbox: Sandbox) -> str:
     """Provide the cell that loads the extension for clouds whose endpoints connect immediately."""
-    with Sandbox(flights=500) as sandbox:
-        yield load(tmp_path / "environment.json", sandbox)
+    return load(tmp_path / "environment.json", tidb_pe_sandbox)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +204,9 @@ def test_a_click_reaches_the_kernel_and_its_answer_the_page(
         notebook = lab.render(other_page, name)
     else:
         in_lab = front_end == "lab"
-        notebook = lab.open(page, lab.share_kernel(name)) if in_lab else lab.open_notebook7(other_page, name)
+        notebook = (
+            lab.open_next(page, name) if in_lab else lab.open_notebook7(other_page, lab.share_kernel(name))
+        )
         assert notebook.run_all()
     assert notebook.page.evaluate(NAMES[front_end])
     expect(notebook.output("before")).to_have_text("so far")
@@ -221,7 +221,7 @@ def test_a_click_reaches_the_kernel_and_its_answer_the_page(
 def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:
     """With the keyboard alone, Tab visits the fields in order and Enter clicks, up to a DataFrame."""
     name = lab.write("keyboard.ipynb", load=first_cell, form="%tidb_pe form")
-    notebook = lab.open(page, name)
+    notebook = lab.open_next(page, name)
     assert notebook.run_all()
     form = FormPage(notebook.output("form"))
     form.rests()

@@ -176,7 +176,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
         "    return form(Runbook(environ=environ, metadata_timeout=10), cluster='demo')"
     )
     cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-restoring")}
-    notebook = lab.open(page, lab.share_kernel(lab.write("stops.ipynb", show=show, **cells)))
+    notebook = lab.open_next(page, lab.write("stops.ipynb", show=show, **cells))
     assert notebook.run("show")
     return notebook
 
