@@ -45,9 +45,11 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 # Panels and viewers of other files, which show nothing of a notebook and a quarter of each page's work.
 _OTHER_EXTENSIONS = (
+    "celltags",
     "console",
     "csvviewer",
     "debugger",
+    "documentsearch",
     "extensionmanager",
     "fileeditor",
     "help",
@@ -57,11 +59,15 @@ _OTHER_EXTENSIONS = (
     "inspector",
     "launcher",
     "logconsole",
+    "lsp",
     "markdownviewer",
+    "metadataform",
     "pdf",
     "pluginmanager",
     "running",
+    "settingeditor",
     "terminal",
+    "tooltip",
     "vega5",
 )
 # Each page would start Node.js, to see whether JupyterLab has to be built again.
@@ -73,6 +79,11 @@ _PAGE_CONFIG: dict[str, Any] = {
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
+    # Helper threads only compete with the kernels and the server for the processor.
+    "--js-flags=--single-threaded",
+    "--num-raster-threads=1",
+    "--disable-gpu-compositing",
+    "--disable-software-rasterizer",
     "--disable-background-networking",
     # The page loads nothing from the network.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -82,6 +93,8 @@ _READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
+# Milliseconds between two looks at such a condition. Without it, each frame of the page is drawn and looks.
+_LOOK = 100.0
 _BUSY = _READY.replace("'idle'", "'busy'")
 # Lab's own commands. A promise that never settles would block the test.
 _COMMAND = """([command, options, seconds]) => Promise.race([
@@ -274,8 +287,8 @@ class Lab:
         )
 
     def _opened(self, page: Page, name: str) -> OpenNotebook:
-        page.wait_for_function(_SHOWN, arg=name)
-        page.wait_for_function(_READY)
+        page.wait_for_function(_SHOWN, arg=name, polling=_LOOK)
+        page.wait_for_function(_READY, polling=_LOOK)
         return OpenNotebook(page, self.notebooks / name, ".jp-Notebook .jp-Cell")
 
     def _start(self) -> None:
@@ -404,7 +417,7 @@ class OpenNotebook(ShownNotebook):
         """Start one cell, and return when the kernel is running it."""
         self.page.evaluate(_ACTIVATE, self.number(cell_id))
         self.page.evaluate(_BEGIN, "notebook:run-cell")
-        self.page.wait_for_function(_BUSY)
+        self.page.wait_for_function(_BUSY, polling=_LOOK)
 
     def begin_all(self) -> None:
         """Start every cell without waiting for the results."""
@@ -417,12 +430,12 @@ class OpenNotebook(ShownNotebook):
     def restart(self) -> None:
         """Restart the kernel, and return when it answers."""
         self.page.evaluate(_RESTART)
-        self.page.wait_for_function(_READY)
+        self.page.wait_for_function(_READY, polling=_LOOK)
 
     def reload(self) -> None:
         """Reload the page, and return when it has reconnected to its kernel."""
         self.page.reload()
-        self.page.wait_for_function(_READY)
+        self.page.wait_for_function(_READY, polling=_LOOK)
 
     def save(self) -> None:
         """Save the notebook to its file."""
