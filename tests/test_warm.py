@@ -44,7 +44,6 @@ def test_a_fork_equals_a_cold_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "OWN": "ä",
         "PYTHONPATH": str(tmp_path / "other"),
     }
-    environment["PYTHONPATH"] = str(tmp_path / "other")
     environment |= {name: os.environ[name] for name in warm.START if name in os.environ}
     fork = _state([*words, "more"], tmp_path, environment)
     with monkeypatch.context() as patch:
