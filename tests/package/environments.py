@@ -66,17 +66,7 @@ def _check_index() -> None:
 
 def uv(*arguments: str | Path) -> str:
     """Run uv and return its output."""
-    return _installing(_uv(*arguments)).stdout
-
-
-def resolve(*arguments: str | Path) -> None:
-    """Run `uv pip compile`, which asks the index: without it, uv chooses among the versions in its cache."""
-    _check_index()
-    _run(_uv("pip", "compile", "--quiet", "--no-annotate", "--no-header", *arguments), tools())
-
-
-def _uv(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "uv", *map(str, arguments)]
+    return _installing([sys.executable, "-m", "uv", *map(str, arguments)]).stdout
 
 
 def build(source: Path, into: Path, settings: Mapping[str, str] | None = None) -> Wheel:
