@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.network.gate import Gate
 
-_TABLE, _ROWS, _TOGETHER = "loads", 1200, 50
+#: Short pieces, because the faults strike between statements, and not between rows.
+_TABLE, _ROWS, _TOGETHER = "loads", 120, 10
+#: The most statements before a strike: a load has a few more.
+_MOST_STATEMENTS = 40
 #: The statements that a cut can strike: every statement of a load.
 _STRUCK = (
     "INSERT",
@@ -204,7 +207,7 @@ class _Trial:
         cancel, done = threading.Event(), threading.Event()
         if way == "cut":
             point = self._draw.choice(KINDS[Kind.CUT].points)
-            skip = self._draw.randint(0, 8)
+            skip = self._draw.randint(0, 4)
             operation = self._draw.choice(_STRUCK)
             self._faults.add(Fault(kind=Kind.CUT, operation=operation, point=point, skip=skip))
         strike = {"drop": self._gate.drop_connections, "stop": cancel.set}.get(way)
@@ -226,7 +229,7 @@ class _Trial:
 
     def _when(self, strike: Any, done: threading.Event) -> None:
         """Strike after some statements have passed the gate."""
-        most = self._already + self._draw.randint(5, 70)
+        most = self._already + self._draw.randint(5, _MOST_STATEMENTS)
         while strike is not None and not done.wait(0.002):
             if len(self._faults.requests) >= most:
                 strike()
@@ -239,7 +242,7 @@ class _Trial:
             daemon=True,
         )
         victim.start()
-        most = self._already + self._draw.randint(5, 70)
+        most = self._already + self._draw.randint(5, _MOST_STATEMENTS)
         while victim.is_alive() and len(self._faults.requests) < most:
             victim.join(0.002)
         victim.kill()

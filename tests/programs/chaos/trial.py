@@ -81,10 +81,15 @@ class Database:
     def __enter__(self) -> Self:
         """Start the database."""
         self._server.start()
+        host, port = self._server.address
+        self._direct = pymysql.connect(
+            host=host, port=port, user=USER, password=self.password, database="test", autocommit=True
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the database."""
+        self._direct.close()
         self._server.stop()
 
     @property
@@ -94,14 +99,8 @@ class Database:
         return f"{host}:{port}"
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
-        """Execute a statement directly, without a gate."""
-        host, port = self._server.address
-        with (
-            pymysql.connect(
-                host=host, port=port, user=USER, password=self.password, database="test", autocommit=True
-            ) as connection,
-            connection.cursor() as cursor,
-        ):
+        """Execute a statement directly, over one connection without a gate."""
+        with self._direct.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
