@@ -56,12 +56,22 @@ while trace:
         print(trace.tb_frame.f_code.co_qualname, trace.tb_frame.f_locals)
     trace = trace.tb_next
 """
-CONSOLE = """
+# Each command as `python -m tidb_pe_magic` runs it, one after the other in one child of the kernel.
+CONSOLE = '''
 import subprocess, sys
-for words in ("clusters", "status --cluster demo", "doctor --cluster demo", "verify --cluster nowhere"):
-    command = [sys.executable, "-m", "tidb_pe_magic", *words.split()]
-    print(subprocess.run(command, capture_output=True, text=True))
+COMMANDS = """
+import runpy, sys
+for words in sys.argv[1:]:
+    print("$ tidb-pe", words, flush=True)
+    sys.argv[1:] = words.split()
+    try:
+        runpy.run_module("tidb_pe_magic", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        print("exit code", ended.code, flush=True)
 """
+words = ("clusters", "status --cluster demo", "doctor --cluster demo", "verify --cluster nowhere")
+print(subprocess.run([sys.executable, "-c", COMMANDS, *words], capture_output=True, text=True))
+'''
 CELLS = [
     "%load_ext tidb_pe_magic",
     "%xmode Verbose",
@@ -230,7 +240,7 @@ def _the_run_meant_something(notebook: NotebookNode, files: dict[str, bytes]) ->
     outputs = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     assert "f_locals" in outputs
     assert "DeleteVpcEndpoint" in outputs
-    assert outputs.count("CompletedProcess") == 4
+    assert outputs.count("$ tidb-pe ") == outputs.count("exit code ") == 4
 
 
 def _files_are_private(directory: Path) -> None:
