@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flows.places import GROUP, VPC
 from support import shells
 from traitlets.config import Config
+
+from tidb_pe_magic import Runbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tidb_pe_magic.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.snapshot import Snapshot
 
 
 @dataclass
@@ -104,3 +108,39 @@ def sandbox(shell: Shell, tidb_pe_sandbox: Sandbox) -> Sandbox:  # noqa: ARG001 
     """Provide the embedded clouds, with the shell's environment pointing at them."""
     os.environ.update(tidb_pe_sandbox.environment())
     return tidb_pe_sandbox
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The state of a sandbox with a private endpoint, and a connection file for it."""
+
+    sandbox: Sandbox
+    state: Snapshot
+    file: Path
+
+
+@pytest.fixture(scope="session")
+def _endpoints() -> dict[int, Endpoint]:
+    """Provide the states with an endpoint, by the id of their sandbox."""
+    return {}
+
+
+@pytest.fixture
+def connected(
+    shell: Shell, sandbox: Sandbox, _endpoints: dict[int, Endpoint], tmp_path_factory: pytest.TempPathFactory
+) -> Shell:
+    """Provide a shell connected to the flights.
+
+    Creating the endpoint takes longer than most of these tests, so it is created once for each sandbox.
+    """
+    if id(sandbox) not in _endpoints:
+        file = tmp_path_factory.mktemp("endpoint") / "flights.json"
+        with Runbook(environ=sandbox.environment()) as runbook:
+            runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
+            runbook.connect(database="nycflights13", save_to=str(file))
+        _endpoints[id(sandbox)] = Endpoint(sandbox, sandbox.snapshot(), file)
+    endpoint = _endpoints[id(sandbox)]
+    sandbox.renew(endpoint.state)
+    os.environ.update(sandbox.environment())
+    shell.must(f"%tidb_pe connect @{endpoint.file}")
+    return shell

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from flows.places import GROUP, VPC
 from IPython.core.completer import provisionalcompleter
 
 from tidb_pe_magic import errors, model
@@ -18,15 +17,11 @@ from tidb_pe_magic.notebook.completion import candidates
 if TYPE_CHECKING:
     from notebook.conftest import Shell
 
-    from tidb_pe_magic.sandbox import Sandbox
 
-
-@pytest.fixture
-def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Provide a shell connected to the flights, and a frame of delays."""
-    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
-    shell.ip.user_ns["delays"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
-    return shell
+@pytest.fixture(autouse=True)
+def _delays(connected: Shell) -> None:
+    """Add a frame of delays to the notebook's variables."""
+    connected.ip.user_ns["delays"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
 
 
 def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:

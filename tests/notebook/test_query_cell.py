@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 import pytest
-from flows.places import GROUP, VPC
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.database.queries import memory
@@ -26,13 +25,6 @@ ENDLESS = (
     "SELECT SUM(a.temp * b.dewp * c.humid) FROM weather a, weather b, weather c "
     "WHERE a.temp < b.temp + c.temp"
 )
-
-
-@pytest.fixture
-def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Provide a shell connected to the flights."""
-    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
-    return shell
 
 
 def names(shell: Shell) -> set[str]:
