@@ -72,7 +72,9 @@ class Shell:
 def plain_shell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shell]:
-    """Provide a shell with its own history file, and restore the environment afterwards."""
+    """Provide a shell with its own directory and history file, and restore the environment afterwards."""
+    # In this checkout, jupysql would read the long pyproject.toml for each shell.
+    monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("TIDB", "ALIBABA_CLOUD"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
