@@ -73,6 +73,9 @@ class FormPage:
     def choose(self, cluster: str = "demo") -> None:
         """Choose a cluster by name and continue to the next step."""
         option = self.field("Cluster").locator("option", has_text=cluster).first
+        option.wait_for(state="attached")
+        # An operation that is still in progress may change the option's text.
+        self.rests()
         self.field("Cluster").select_option(option.inner_text())
         self.press("Use this cluster")
 
