@@ -298,6 +298,26 @@ def test_a_collation_may_ignore_case(servers: Sequence[Any]) -> None:
     assert answer(servers[0], keyed) == (1235,)
 
 
+def test_the_text_of_a_time_has_the_digits_of_its_type(servers: Sequence[Any]) -> None:
+    """As a text, a DATETIME(3) has three digits behind its seconds, also zeros."""
+    assert_alike(
+        servers,
+        """
+        CREATE TABLE f (a DATETIME(6), b DATETIME(3), c DATETIME, d TIME(3), e TIMESTAMP(6) NULL)
+        INSERT INTO f VALUES ('2024-01-01 00:00:00.5', '2024-01-01', '2024-01-01', '10:00:00.5', NULL)
+        INSERT INTO f (e) VALUES ('2024-01-01 00:00:00.25')
+        SELECT LENGTH(a), CHAR_LENGTH(b), LENGTH(c), LENGTH(d), LENGTH(e) FROM f ORDER BY a
+        SELECT CONCAT(a), CONCAT(b, 'x'), CAST(c AS CHAR), CAST(d AS CHAR), CONCAT(e) FROM f ORDER BY a
+        SELECT LEFT(a, 25), a LIKE '%.500000', REPLACE(b, '.', ','), COALESCE(a, 'x'), IF(1, d, 'q') FROM f
+        SELECT GROUP_CONCAT(a), GROUP_CONCAT(b ORDER BY b), CONCAT(MAX(a)) FROM f
+        SELECT CONCAT(CAST('2024-01-01 00:00:00.120' AS DATETIME(3)))
+        SELECT LENGTH(CAST('2024-01-01' AS DATETIME(3))), CAST(CAST('10:00:00' AS TIME(2)) AS CHAR)
+        SELECT LENGTH(NOW(3)), LENGTH(UTC_TIMESTAMP(6)), LENGTH(NOW())
+        SELECT a = CONCAT(a), CONCAT(a + INTERVAL 1 DAY), LENGTH(b - INTERVAL 1 DAY) FROM f WHERE b > 0
+        """,
+    )
+
+
 def test_the_sessions_zone_shifts_its_clock_and_timestamps(servers: Sequence[Any]) -> None:
     """After SET time_zone, NOW() and TIMESTAMP columns are in that zone; a DATETIME stays as it is."""
     assert_alike(

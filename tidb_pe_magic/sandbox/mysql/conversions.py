@@ -78,7 +78,7 @@ def _date(value: exp.Expr) -> exp.Expr:
     return _call("mysql_to_date", value)
 
 
-def _datetime(value: exp.Expr, digits: int | str) -> exp.Expr:
+def _datetime(value: exp.Expr, digits: int) -> exp.Expr:
     if is_moment(value):
         return exp.cast(value.copy(), "timestamp")
     return _call("mysql_to_datetime", value, exp.Literal.number(digits))
@@ -98,7 +98,7 @@ def _cast(node: exp.Expr, kinds: Kinds) -> None:
     """Replace a cast by one that does not fail, unless DuckDB's has the same values."""
     if isinstance(node, exp.Cast) and not node.find_ancestor(exp.ColumnDef):
         kind, target = kinds.of(node.this), node.to.this
-        cast = _moment_cast(node, kind, target) or _plain_cast(node, kind, target)
+        cast = _moment_cast(node, kind, target) or _plain_cast(node, kinds, target)
         if cast is not None:
             node.replace(cast)
 
@@ -108,14 +108,17 @@ def _moment_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
     if target is _D.DATE and kind not in {DATE, DATETIME, ""}:
         return _date(value)
     if target is _D.DATETIME and kind not in {TIME, DATE, ""}:
-        return _datetime(value, sizes[0].name if sizes else "0")
+        if sizes:
+            return _call("mysql_to_datetime", value, exp.Literal.number(sizes[0].name))
+        return _datetime(value, 0)
     if target is _D.TIME and kind in {TEXT, INTEGER} and not sizes:
         return _call("mysql_to_time", value)
     return None
 
 
-def _plain_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
+def _plain_cast(node: exp.Cast, kinds: Kinds, target: object) -> exp.Expr | None:
     value, sizes = node.this, node.to.expressions
+    kind = kinds.of(value)
     if target is _D.BIGINT and kind in MOMENTS:
         return _call("mysql_moment_number", value)
     if target is _D.BIGINT and kind == TEXT:
@@ -125,7 +128,7 @@ def _plain_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
     if target in {_D.DECIMAL, _D.DOUBLE, _D.FLOAT} and kind == TEXT:
         return exp.Cast(this=_call("mysql_prefix", value), to=node.to)
     if target in {_D.CHAR, _D.VARCHAR, _D.CHARACTER_SET}:
-        text = _call("mysql_text", value)
+        text = _text_call(value, kinds)
         return exp.Left(this=text, expression=sizes[0].this) if sizes else text
     return None
 
@@ -236,7 +239,14 @@ def _text_of(node: exp.Expr | None, kinds: Kinds, *, unknown: bool = False) -> N
     if node is not None and not isinstance(node, exp.Null):
         kind = kinds.of(node)
         if kind not in {TEXT, ""} or (unknown and kind == ""):
-            _wrap(node, "mysql_text")
+            node.replace(_text_call(node, kinds))
+
+
+def _text_call(node: exp.Expr, kinds: Kinds) -> exp.Expr:
+    digits = kinds.digits(node)
+    if digits:
+        return _call("mysql_fraction", node.copy(), exp.Literal.number(digits))
+    return _call("mysql_text", node.copy())
 
 
 def _choose(node: exp.Expr, kinds: Kinds) -> None:
@@ -291,6 +301,13 @@ def _text(node: exp.Expr, kinds: Kinds) -> None:
     _text_of(node.this, kinds)
 
 
+def _fraction(node: exp.Expr, kinds: Kinds) -> None:
+    """Let DuckDB's own text have the digits of a time's type."""
+    value = node.this.this if isinstance(node.this, exp.Order | exp.Distinct) else node.this
+    if kinds.digits(value):
+        value.replace(_text_call(value, kinds))
+
+
 def _texts(node: exp.Expr, kinds: Kinds) -> None:
     for each in list(node.expressions):
         _text_of(each, kinds, unknown=True)
@@ -322,6 +339,7 @@ _HANDLERS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr, 
     ((exp.Sum, exp.Avg), _numbers),
     (_TEXT_CALLS, _text),
     ((exp.Concat, exp.ConcatWs), _texts),
+    ((exp.Length, exp.GroupConcat), _fraction),
     ((exp.Case, exp.If, exp.Coalesce, exp.Greatest, exp.Least), _choose),
     ((exp.Ceil, exp.Floor), _whole),
     ((exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.Extract), _moment),

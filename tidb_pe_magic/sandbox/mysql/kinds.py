@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
@@ -42,6 +43,12 @@ _TYPES: Final[Mapping[object, str]] = {
     _D.TIME: TIME,
     _D.JSON: JSON,
 }
+_MOMENTS: Final = frozenset({_D.DATETIME, _D.TIMESTAMP, _D.TIME})
+_FRACTION: Final = re.compile(r"(?:datetime|timestamp|time)\((\d)\)")
+_SAME_DIGITS: Final = (
+    *(exp.Paren, exp.Alias, exp.Max, exp.Min, exp.AnyValue),
+    *(exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub),
+)
 _FUNCTIONS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], str]]] = (
     ((exp.Predicate, exp.Not, exp.Connector, exp.Boolean, exp.Count), INTEGER),
     ((exp.Length, exp.Year, exp.Month, exp.Day, exp.DayOfWeek, exp.DateDiff), INTEGER),
@@ -64,6 +71,7 @@ MACROS: Final[Mapping[str, str]] = {
     "mysql_prefix": DOUBLE,
     "mysql_moment_number": INTEGER,
     "mysql_text": TEXT,
+    "mysql_fraction": TEXT,
     "mysql_to_date": DATE,
     "mysql_to_datetime": DATETIME,
     "mysql_to_time": TIME,
@@ -99,6 +107,24 @@ class Kinds:
             return kinds.pop() if len(kinds) == 1 else ""
         return _FUNCTION_KIND[type(node)]
 
+    def digits(self, node: exp.Expr | None) -> int:
+        """Return how many digits the text of a time or a date with a time has behind the seconds."""
+        if isinstance(node, exp.Add | exp.Sub):
+            return self.digits(node.this) if isinstance(node.expression, exp.Interval) else 0
+        if isinstance(node, _SAME_DIGITS):
+            return self.digits(node.this)
+        if isinstance(node, exp.Column):
+            source = self._source(node)
+            found = _FRACTION.match(source.kind) if source is not None else None
+            return int(found[1]) if found else 0
+        if isinstance(node, exp.Cast):
+            return _number_of(node.to.expressions) if node.to.this in _MOMENTS else 0
+        if isinstance(node, exp.CurrentTimestamp | exp.UtcTimestamp):
+            return _number_of([node.this])
+        if isinstance(node, exp.Anonymous) and node.name.lower() == "mysql_to_datetime":
+            return _number_of(node.expressions[1:])
+        return 0
+
     def is_float(self, node: exp.Expr | None) -> bool:
         """Return whether it is a FLOAT column: MySQL calculates with all its digits as a DOUBLE."""
         source = self._source(node) if isinstance(node, exp.Column) else None
@@ -131,6 +157,12 @@ class Kinds:
                 self._shared = shared_names(column)
             self._sources[id(column)] = source_of(column, self._columns, self._shared)
         return self._sources[id(column)]
+
+
+def _number_of(arguments: Sequence[exp.Expr | None]) -> int:
+    """Return the first argument, a number; 0 without one."""
+    name = arguments[0].name if arguments and arguments[0] is not None else ""
+    return int(name) if name.isdigit() else 0
 
 
 def _number_kind(digits: str) -> str:
