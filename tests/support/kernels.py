@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from support import warm
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS = 120.0
+_CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 _KEPT = ("PATH", *warm.START)
 
 
@@ -59,7 +61,9 @@ class Kernel:
         }
         self._environment = {**kept, **private, **environment}
         self._directory = directory
-        self._manager = (KernelManager if cold else warm.KernelManager)(kernel_name="python3")
+        self._manager = (KernelManager if cold else warm.KernelManager)(
+            kernel_name="python3", **{f"{channel}_port": free_port() for channel in _CHANNELS}
+        )
 
     def __enter__(self) -> Self:
         """Start the kernel, and wait until it answers."""

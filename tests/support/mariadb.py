@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 from support.certificates import write_server_certificate
+from support.ports import free_port
 from support.requirements import need
 
 from tidb_pe_magic.credentials.secrets import Secret
@@ -92,10 +93,7 @@ class MariaDb:
 
     def start(self) -> None:
         """Start the server on its previous port, and wait until it accepts a login."""
-        if not self.port:
-            with socket.socket() as sock:
-                sock.bind((self.host, 0))
-                self.port = sock.getsockname()[1]
+        self.port = self.port or free_port()
         self._process = subprocess.Popen(
             self._command(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
