@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Without and with an answer to the lookups. `notebook/forms` has the other stops, without a page.
 STOPS = ("clock-skew", "security-group-blocks-port")
+_TRIES = 5  # to stage changes that the page holds back
 # The number of widgets with the sign that ipywidgets shows for a lost kernel.
 _SIGNS = """form => [...form.querySelectorAll('.jupyter-widgets-disconnected')]
     .filter(node => getComputedStyle(node, '::before').display !== 'none').length"""
@@ -242,11 +243,14 @@ def test_a_page_that_hears_late(lab: Lab, page: Page, directory: Path) -> None:
         form = FormPage(notebook.output("form"))
         form.choose()
         form.place()
-        # Until the form asks the page whether more changes follow.
-        line.hold(rb'"state": ?{"value": ?"\d+"}')
-        form.field("Endpoint name").fill("first-name")
-        form.field("Endpoint name").blur()
-        form.field("Endpoint name").fill("second-name")
+        for _ in range(_TRIES):
+            # Until the form asks the page whether more changes follow.
+            line.hold(rb'"state": ?{"value": ?"\d+"}')
+            form.field("Endpoint name").fill("first-name")
+            form.field("Endpoint name").blur()
+            form.field("Endpoint name").fill("second-name")
+            if line.holds:
+                break  # on a busy machine, the question for the check of the placement may come meanwhile
         assert line.holds
         form.press("Create (2 zones)")
         expect(form.outcome("wait")).to_contain_text("Endpoint ready")
