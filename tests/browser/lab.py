@@ -80,7 +80,6 @@ _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     # Helper threads only compete with the kernels and the server for the processor.
-    "--js-flags=--single-threaded",
     "--num-raster-threads=1",
     "--disable-gpu-compositing",
     "--disable-software-rasterizer",
