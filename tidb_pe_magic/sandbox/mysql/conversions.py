@@ -98,7 +98,8 @@ def _cast(node: exp.Expr, kinds: Kinds) -> None:
     """Replace a cast by one that does not fail, unless DuckDB's has the same values."""
     if isinstance(node, exp.Cast) and not node.find_ancestor(exp.ColumnDef):
         kind, target = kinds.of(node.this), node.to.this
-        cast = _moment_cast(node, kind, target) or _plain_cast(node, kinds, target)
+        cast = _moment_cast(node, kind, target) or _plain_cast(node, kind, target)
+        cast = cast or _text_cast(node, kinds, target)
         if cast is not None:
             node.replace(cast)
 
@@ -116,9 +117,8 @@ def _moment_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
     return None
 
 
-def _plain_cast(node: exp.Cast, kinds: Kinds, target: object) -> exp.Expr | None:
-    value, sizes = node.this, node.to.expressions
-    kind = kinds.of(value)
+def _plain_cast(node: exp.Cast, kind: str, target: object) -> exp.Expr | None:
+    value = node.this
     if target is _D.BIGINT and kind in MOMENTS:
         return _call("mysql_moment_number", value)
     if target is _D.BIGINT and kind == TEXT:
@@ -127,10 +127,14 @@ def _plain_cast(node: exp.Cast, kinds: Kinds, target: object) -> exp.Expr | None
         return exp.Cast(this=_call("mysql_to_integer", value), to=node.to)
     if target in {_D.DECIMAL, _D.DOUBLE, _D.FLOAT} and kind == TEXT:
         return exp.Cast(this=_call("mysql_prefix", value), to=node.to)
-    if target in {_D.CHAR, _D.VARCHAR, _D.CHARACTER_SET}:
-        text = _text_call(value, kinds)
-        return exp.Left(this=text, expression=sizes[0].this) if sizes else text
     return None
+
+
+def _text_cast(node: exp.Cast, kinds: Kinds, target: object) -> exp.Expr | None:
+    if target not in {_D.CHAR, _D.VARCHAR, _D.CHARACTER_SET}:
+        return None
+    text, sizes = _text_call(node.this, kinds), node.to.expressions
+    return exp.Left(this=text, expression=sizes[0].this) if sizes else text
 
 
 def _number_literal(node: exp.Expr) -> exp.Expr:

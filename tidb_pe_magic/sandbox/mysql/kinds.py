@@ -43,12 +43,10 @@ _TYPES: Final[Mapping[object, str]] = {
     _D.TIME: TIME,
     _D.JSON: JSON,
 }
-_MOMENTS: Final = frozenset({_D.DATETIME, _D.TIMESTAMP, _D.TIME})
 _FRACTION: Final = re.compile(r"(?:datetime|timestamp|time)\((\d)\)")
-_SAME_DIGITS: Final = (
-    *(exp.Paren, exp.Alias, exp.Max, exp.Min, exp.AnyValue),
-    *(exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub),
-)
+#: Their value is of their argument's kind.
+_SAME: Final = (exp.Paren, exp.Alias, exp.Max, exp.Min, exp.AnyValue)
+_SAME_DIGITS: Final = (*_SAME, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub)
 _FUNCTIONS: Final[Sequence[tuple[tuple[type[exp.Expr], ...], str]]] = (
     ((exp.Predicate, exp.Not, exp.Connector, exp.Boolean, exp.Count), INTEGER),
     ((exp.Length, exp.Year, exp.Month, exp.Day, exp.DayOfWeek, exp.DateDiff), INTEGER),
@@ -90,7 +88,7 @@ class Kinds:
 
     def of(self, node: exp.Expr | None) -> str:
         """Return an expression's kind; "" if it is not known."""
-        if isinstance(node, exp.Paren | exp.Alias | exp.Max | exp.Min | exp.AnyValue):
+        if isinstance(node, _SAME):
             return self.of(node.this)
         if isinstance(node, exp.Literal):
             return TEXT if node.is_string else _number_kind(node.name.lower())
@@ -118,11 +116,11 @@ class Kinds:
             found = _FRACTION.match(source.kind) if source is not None else None
             return int(found[1]) if found else 0
         if isinstance(node, exp.Cast):
-            return _number_of(node.to.expressions) if node.to.this in _MOMENTS else 0
+            return _size(node.to.expressions) if self._cast(node) in MOMENTS else 0
         if isinstance(node, exp.CurrentTimestamp | exp.UtcTimestamp):
-            return _number_of([node.this])
+            return _size([node.this])
         if isinstance(node, exp.Anonymous) and node.name.lower() == "mysql_to_datetime":
-            return _number_of(node.expressions[1:])
+            return _size(node.expressions[1:])
         return 0
 
     def is_float(self, node: exp.Expr | None) -> bool:
@@ -159,7 +157,7 @@ class Kinds:
         return self._sources[id(column)]
 
 
-def _number_of(arguments: Sequence[exp.Expr | None]) -> int:
+def _size(arguments: Sequence[exp.Expr | None]) -> int:
     """Return the first argument, a number; 0 without one."""
     name = arguments[0].name if arguments and arguments[0] is not None else ""
     return int(name) if name.isdigit() else 0
