@@ -14,10 +14,9 @@ CREATE MACRO mysql_text(x) AS CASE typeof(x)
   WHEN 'BOOLEAN' THEN CAST(TRY_CAST(x AS INTEGER) AS VARCHAR)
   WHEN 'DOUBLE' THEN replace(regexp_replace(CAST(x AS VARCHAR), '\.0$', ''), 'e+', 'e')
   ELSE CAST(x AS VARCHAR) END;
--- A time with this many digits behind its seconds.
-CREATE MACRO mysql_fraction(x, digits) AS rpad(
-  concat(CAST(x AS VARCHAR), CASE WHEN contains(CAST(x AS VARCHAR), '.') THEN '' ELSE '.' END),
-  CAST(length(regexp_extract(CAST(x AS VARCHAR), '^[^.]*')) + 1 + digits AS INTEGER), '0');
+-- A time with this many digits behind its seconds; as in mysql_week, the lambda's argument is bound once.
+CREATE MACRO mysql_fraction(x, digits) AS list_transform([CAST(x AS VARCHAR)], lambda t:
+  split_part(t, '.', 1) || '.' || rpad(split_part(t, '.', 2), digits, '0'))[1];
 -- A date as the number YYYYMMDD, with a time YYYYMMDDhhmmss, and a time as hhmmss.
 CREATE MACRO mysql_moment_number(x) AS CASE typeof(x)
   WHEN 'DATE' THEN CAST(strftime(TRY_CAST(CAST(x AS VARCHAR) AS DATE), '%Y%m%d') AS BIGINT)
