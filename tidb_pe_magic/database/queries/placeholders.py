@@ -158,12 +158,13 @@ def _parameters(sql: str, pattern: re.Pattern[str]) -> list[_Parameter]:
         if open_ended:
             found[-1] = found[-1]._replace(after=text)
         open_ended = kind == "marker" or (kind == "name" and token.start() != name_end)
+        after_not_in = (before, further) == ("IN", "NOT")
         if open_ended:
             name = token["name"] or ""
-            excluded = (before, further) == ("IN", "NOT") or (bool(lists) and lists[-1])
+            excluded = after_not_in or (bool(lists) and lists[-1])
             found.append(_Parameter(name, token.start(), token.end(), (before, further), "", excluded))
         elif text == "(":
-            lists.append((before, further) == ("IN", "NOT"))
+            lists.append(after_not_in)
         elif text == ")" and lists:
             lists.pop()
         elif text in _QUERIES and before == "(":

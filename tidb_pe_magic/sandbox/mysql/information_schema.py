@@ -129,11 +129,7 @@ _TABLES = SystemTable(
         ("CREATE_TIME", "datetime", _CREATED),
         ("UPDATE_TIME", "datetime", "CAST(NULL AS TIMESTAMP)"),
         ("CHECK_TIME", "datetime", "CAST(NULL AS TIMESTAMP)"),
-        (
-            "TABLE_COLLATION",
-            "varchar(32)",
-            "default_collation",
-        ),
+        ("TABLE_COLLATION", "varchar(32)", "default_collation"),
         ("CHECKSUM", _COUNT, _NO_COUNT),
         ("CREATE_OPTIONS", "varchar(255)", "CASE WHEN kind <> 'VIEW' THEN '' END"),
         ("TABLE_COMMENT", "varchar(2048)", "coalesce(note, '')"),
